@@ -1,0 +1,64 @@
+"""JWT authentication for every WSGI application.
+
+    from jwt_middleware import JWTMiddleware, SecretKey, Verifier
+
+    verifier = Verifier(SecretKey(secret), issuer="https://id.example.com", audience="https://api.example.com")
+    app = JWTMiddleware(app, verifier)
+
+Every request that reaches `app` now carries verified claims in ``environ["jwt_middleware.claims"]``; every
+other request was answered with a correct 401, 403 or 400.
+"""
+
+from jwt_middleware.credentials import from_cookie, from_header
+from jwt_middleware.errors import (
+    AccessDenied,
+    AuthError,
+    ConfigurationError,
+    ExpiredToken,
+    InsufficientScope,
+    InvalidRequest,
+    InvalidToken,
+    MissingToken,
+)
+from jwt_middleware.events import log_events
+from jwt_middleware.issuer import TokenIssuer
+from jwt_middleware.jose import ASYMMETRIC
+from jwt_middleware.keys import JWKSet, PrivateKey, PublicKey, SecretKey
+from jwt_middleware.middleware import JWTMiddleware
+from jwt_middleware.policy import Policy, delegate, optional, public, require
+from jwt_middleware.responses import problem_details, render_json
+from jwt_middleware.tokens import AccessToken, token_from
+from jwt_middleware.verifier import Verifier
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ASYMMETRIC",
+    "AccessDenied",
+    "AccessToken",
+    "AuthError",
+    "ConfigurationError",
+    "ExpiredToken",
+    "InsufficientScope",
+    "InvalidRequest",
+    "InvalidToken",
+    "JWKSet",
+    "JWTMiddleware",
+    "MissingToken",
+    "Policy",
+    "PrivateKey",
+    "PublicKey",
+    "SecretKey",
+    "TokenIssuer",
+    "Verifier",
+    "delegate",
+    "from_cookie",
+    "from_header",
+    "log_events",
+    "optional",
+    "problem_details",
+    "public",
+    "render_json",
+    "require",
+    "token_from",
+]

@@ -1,0 +1,181 @@
+"""The failure registry: everything that can go wrong with a request, and how each failure looks on the wire.
+
+Status, RFC error code, body, challenge, log line and documentation all derive from the classes below;
+nothing else in the package decides a status.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
+from typing import Any, ClassVar
+
+from werkzeug.exceptions import HTTPException
+
+# RFC 6749 §3.3: scope-token = 1*( %x21 / %x23-5B / %x5D-7E ). Nothing in it can break out of a quoted string.
+_SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")
+
+
+class ConfigurationError(ValueError):
+    """A constructor was given something unsafe or impossible.
+
+    Raised only while constructing, never by a request. Each of `faults` is one sentence that names the
+    argument and what to write instead; all faults of one constructor are reported together.
+    """
+
+    def __init__(self, *faults: str) -> None:
+        super().__init__("; ".join(faults))
+        self.faults = faults
+
+
+def refuse(*faults: Iterator[str]) -> None:
+    """Raise one `ConfigurationError` with all faults, if there are any."""
+    found = list(chain(*faults))
+    if found:
+        raise ConfigurationError(*found)
+
+
+class AuthError(HTTPException):
+    """A request that is refused; the base of every failure a client can cause.
+
+    It is a `werkzeug.exceptions.HTTPException` and therefore itself a WSGI application: Flask and
+    Werkzeug code may raise it and gets the same response that the middleware sends (with the realm
+    ``"api"``).
+
+    `reason` is a stable slug out of `reasons`, which gives each its fixed sentence for the client.
+    `claim` names the claim to blame, for logs; it is never sent. `scopes` are those the request needed.
+    """
+
+    code: int
+    error: ClassVar[str]
+    reasons: ClassVar[Mapping[str, str]] = {}
+    challenge_error: ClassVar[bool] = True
+
+    def __init__(self, reason: str | None = None, *, claim: str | None = None, scopes: Iterable[str] = ()) -> None:
+        self.reason = next(iter(self.reasons)) if reason is None and len(self.reasons) == 1 else reason or ""
+        if self.reason not in self.reasons:
+            raise ValueError(f"reason: {reason!r} is not one of {', '.join(self.reasons)}")
+        self.claim = claim
+        self.scopes = tuple(scopes)
+        if not all(map(is_scope_token, self.scopes)):
+            raise ValueError("scopes: each must be a scope-token of RFC 6749 §3.3, e.g. 'orders:write'")
+        super().__init__(self.reasons[self.reason])
+
+    @property
+    def status(self) -> int:
+        """The HTTP status code."""
+        return self.code
+
+    def challenge(self, realm: str = "api") -> str | None:
+        """Return the value of ``WWW-Authenticate`` (RFC 6750 §3), or None where the failure has none.
+
+        Every value is quoted: RFC 9110 §11.5 lets a sender write ``realm`` as a quoted string only.
+        """
+        parts = [f'Bearer realm="{realm}"']
+        if self.challenge_error:
+            parts += [f'error="{self.error}"', f'error_description="{self.description}"']
+        if self.scopes:
+            parts.append(f'scope="{" ".join(self.scopes)}"')
+        return ", ".join(parts)
+
+    def to_dict(self) -> dict[str, str]:
+        """Return the members of the JSON body."""
+        members = {"error": self.error, "error_description": self.reasons[self.reason], "reason": self.reason}
+        return members | ({"scope": " ".join(self.scopes)} if self.scopes else {})
+
+    def get_body(self, environ: Any = None, scope: Any = None) -> str:
+        """Return the JSON body; called by Werkzeug."""
+        return json.dumps(self.to_dict())
+
+    def get_headers(self, environ: Any = None, scope: Any = None) -> list[tuple[str, str]]:
+        """Return the headers of the response; called by Werkzeug."""
+        headers = [("Content-Type", "application/json"), ("Cache-Control", "no-store")]
+        challenge = self.challenge()
+        return headers + ([("WWW-Authenticate", challenge)] if challenge else [])
+
+
+class MissingToken(AuthError):
+    """The request carries no bearer token.
+
+    RFC 6750 §3.1: a challenge to a request without any credentials names no error code.
+    """
+
+    code = 401
+    error = "missing_token"
+    challenge_error = False
+    reasons = {"token_missing": "The request carries no bearer token"}
+
+
+class InvalidRequest(AuthError):
+    """The credentials are not even a bearer token by RFC 6750's grammar."""
+
+    code = 400
+    error = "invalid_request"
+    reasons = {
+        "credentials_malformed": "The Authorization header does not hold one bearer token",
+        "credentials_repeated": "The request carries more than one credential",
+        "token_too_large": "The access token is too large",
+    }
+
+
+class InvalidToken(AuthError):
+    """A bearer token that must not be trusted."""
+
+    code = 401
+    error = "invalid_token"
+    reasons = {
+        "token_malformed": "The access token is not a well-formed JWT",
+        "algorithm_not_allowed": "The access token is signed with an algorithm that is not allowed",
+        "type_not_allowed": "The token is of a type that is not accepted here",
+        "header_not_understood": "The access token's header asks for a feature that is not supported",
+        "issuer_not_trusted": "The access token comes from an issuer that is not trusted",
+        "key_not_found": "The access token is signed with an unknown key",
+        "signature_invalid": "The access token's signature is invalid",
+        "audience_mismatch": "The access token is meant for another audience",
+        "token_not_yet_valid": "The access token is not valid yet",
+        "token_too_old": "The access token was issued too long ago",
+        "claim_missing": "The access token lacks a required claim",
+        "claim_invalid": "The access token holds a claim that is not acceptable",
+        "binding_unverifiable": "The access token is bound to a key that cannot be checked here",
+    }
+
+
+class ExpiredToken(InvalidToken):
+    """A token that was good once; a client should get a new one."""
+
+    reasons = {"token_expired": "The access token has expired"}
+
+
+class InsufficientScope(AuthError):
+    """A good token that lacks the scopes a rule asks for (RFC 6750 §3.1)."""
+
+    code = 403
+    error = "insufficient_scope"
+    reasons = {"scope_insufficient": "The access token lacks a scope that this request needs"}
+
+
+class AccessDenied(AuthError):
+    """A good token that a rule's own check turned away. No challenge: another token need not help."""
+
+    code = 403
+    error = "access_denied"
+    reasons = {"check_failed": "Access to this resource is denied"}
+
+    def challenge(self, realm: str = "api") -> None:
+        """Return None: RFC 6750 has no error code for this failure."""
+
+
+def is_scope_token(value: object) -> bool:
+    """Tell whether the value is one scope-token of RFC 6749 §3.3."""
+    return isinstance(value, str) and _SCOPE_TOKEN.fullmatch(value) is not None
+
+
+def registry() -> dict[str, type[AuthError]]:
+    """Return every reason there is with the class it belongs to."""
+    found: dict[str, type[AuthError]] = {}
+    pending = [AuthError]
+    while pending:
+        kind = pending.pop(0)
+        found |= dict.fromkeys(kind.reasons, kind)
+        pending += kind.__subclasses__()
+    return found

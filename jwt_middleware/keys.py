@@ -1,0 +1,233 @@
+"""Keys at hand: secrets, PEM keys and JWK sets, each bound to its algorithm when it is loaded."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Protocol
+
+from jwt_middleware.errors import ConfigurationError, refuse
+from jwt_middleware.events import EventHook, emit, log_events
+from jwt_middleware.jose import ASYMMETRIC, HMAC, Key, material_from_pem, parse_json_object, public_jwk, public_pem
+from jwt_middleware.jwk import (
+    ED25519_NAMES,
+    HASH_BYTES,
+    algorithms_faults,
+    check_strength,
+    fitting_algorithms,
+    read_jwk_set,
+)
+
+# What a public key looks like when it is mistaken for a secret: PEM, OpenSSH, JWK, or DER (a SEQUENCE that
+# starts with an AlgorithmIdentifier, a certificate body or a large INTEGER).
+_KEY_NOT_SECRET = re.compile(
+    rb"-----BEGIN |\A\s*(?:ssh-|ecdsa-)|\A\s*[\[{].*\"kty\""
+    rb"|\A\x30(?:[\x00-\x7f]|\x81.|\x82..)(?:\x30(?:[\x00-\x7f]|\x81.|\x82..)[\x06\xa0]|\x02\x82)",
+    re.DOTALL,
+)
+
+
+class KeyRing:
+    """An immutable set of verification keys, found by algorithm and ``kid``.
+
+    A change of keys is a new ring, so the ring itself is the generation that a cache can remember.
+    """
+
+    def __init__(self, keys: Iterable[Key]) -> None:
+        self.keys = tuple(keys)
+        self.algorithms = frozenset(key.algorithm for key in self.keys)
+        self._named: dict[str, dict[str, tuple[Key, ...]]] = {}
+        self._any: dict[str, tuple[Key, ...]] = {}
+        self._unnamed: dict[str, tuple[Key, ...]] = {}
+        for key in self.keys:
+            groups = [self._any, self._unnamed if key.key_id is None else self._named.setdefault(key.key_id, {})]
+            for group in groups:
+                group[key.algorithm] = (*group.get(key.algorithm, ()), key)
+
+    def find(self, algorithm: str, key_id: str | None) -> Sequence[Key]:
+        """Return the keys that may have signed a token with this header; none if there is no such key.
+
+        1. A token with a ``kid`` that a key carries is checked with that key only.
+        2. A token with another ``kid`` is checked with the keys that carry none.
+        3. A token without ``kid`` is checked with every key of its algorithm.
+        """
+        if key_id is None:
+            return self._any.get(algorithm, ())
+        return self._named.get(key_id, self._unnamed).get(algorithm, ())
+
+    def __repr__(self) -> str:
+        return f"KeyRing({', '.join(f'{key.algorithm} {key.key_id!r}' for key in self.keys)})"
+
+
+class KeySource(Protocol):
+    """What a `Verifier` asks for keys: something whose ring may change between requests."""
+
+    def ring(self) -> KeyRing:
+        """Return the keys that are good now."""
+
+
+class MergedKeys:
+    """Several key sources as one, each of which may still change."""
+
+    def __init__(self, sources: Sequence[KeySource]) -> None:
+        self._sources = tuple(sources)
+        self._merge = lru_cache(maxsize=1)(lambda *rings: KeyRing(key for ring in rings for key in ring.keys))
+
+    def ring(self) -> KeyRing:
+        """Return one ring of all keys; the same one as long as none of the sources changes."""
+        return self._merge(*(source.ring() for source in self._sources))
+
+
+class SecretKey:
+    """A secret shared by issuer and verifier, for HS256, HS384 or HS512.
+
+    Everybody who can verify with it can also issue. A str is taken as its UTF-8 bytes. Raises
+    `ConfigurationError` for a secret shorter than the hash (RFC 7518 §3.2: 32, 48 or 64 bytes), and for
+    anything that looks like a key in PEM, DER, OpenSSH or JWK form: whoever knows a public key could sign
+    with it. How hard the secret is to guess is not checked; ``secrets.token_urlsafe(48)`` makes a good one.
+    """
+
+    def __init__(self, secret: str | bytes, *, algorithm: str = "HS256", key_id: str | None = None) -> None:
+        raw = secret.encode() if isinstance(secret, str) else secret
+        refuse(_secret_faults(raw, algorithm), _key_id_faults(key_id))
+        self.key = Key(algorithm, key_id, raw)
+        self._ring = KeyRing([self.key])
+
+    def ring(self) -> KeyRing:
+        """Return the ring of this one key."""
+        return self._ring
+
+    def __repr__(self) -> str:
+        return f"SecretKey(algorithm={self.key.algorithm!r}, key_id={self.key.key_id!r})"
+
+
+class PublicKey:
+    """A public key in PEM form, for one asymmetric algorithm.
+
+    Without `key_id` it also checks tokens whose ``kid`` no other key carries. Raises `ConfigurationError`
+    for a key of another type or curve than the algorithm's, and for a weak or private key.
+    """
+
+    def __init__(self, pem: str | bytes, *, algorithm: str, key_id: str | None = None) -> None:
+        self.key = _key_from_pem(pem, algorithm, key_id, private=False)
+        self._ring = KeyRing(_under_both_names(self.key))
+
+    def ring(self) -> KeyRing:
+        """Return the ring of this one key."""
+        return self._ring
+
+    def __repr__(self) -> str:
+        return f"PublicKey(algorithm={self.key.algorithm!r}, key_id={self.key.key_id!r})"
+
+
+class PrivateKey:
+    """A private key in unencrypted PEM form, for one asymmetric algorithm; it signs.
+
+    Raises `ConfigurationError` for a key of another type or curve than the algorithm's, and for a weak,
+    encrypted or public key. Give it a `key_id` if you publish its public half.
+    """
+
+    def __init__(self, pem: str | bytes, *, algorithm: str, key_id: str | None = None) -> None:
+        self.key = _key_from_pem(pem, algorithm, key_id, private=True)
+
+    def public_key(self) -> PublicKey:
+        """Return the half that verifies, with the same algorithm and ``kid``."""
+        return PublicKey(public_pem(self.key), algorithm=self.key.algorithm, key_id=self.key.key_id)
+
+    def __repr__(self) -> str:
+        return f"PrivateKey(algorithm={self.key.algorithm!r}, key_id={self.key.key_id!r})"
+
+
+class JWKSet:
+    """The keys of a JWK set (RFC 7517 §5), given as a parsed document or its JSON text.
+
+    `algorithms` bounds what the keys may be used for: all asymmetric algorithms, or those of ``HS256``,
+    ``HS384`` and ``HS512`` for a set of secrets; never both. A key with ``alg`` is used with that only, one
+    without it with all that fit its type and curve.
+
+    A member that is malformed, weak, private, of another use than ``sig`` or of another algorithm is
+    dropped, each with a `KeyDropped` event; so are two different keys under one ``kid``, and members past
+    the hundredth. Raises `ConfigurationError` if nothing is left.
+    """
+
+    def __init__(
+        self,
+        document: Mapping[str, Any] | str | bytes,
+        *,
+        algorithms: Sequence[str] = ASYMMETRIC,
+        on_event: EventHook = log_events,
+    ) -> None:
+        refuse(algorithms_faults(algorithms))
+        try:
+            keys, dropped = read_jwk_set(_parsed(document), algorithms)
+        except ValueError as exc:
+            raise ConfigurationError(f"document: {exc}; pass a JWK set such as {{'keys': [...]}}") from exc
+        for event in dropped:
+            emit(on_event, event)
+        if not keys:
+            problems = ", ".join(f"member {event.index}: {event.problem}" for event in dropped) or "it is empty"
+            raise ConfigurationError(f"document: the JWK set holds no usable key ({problems})")
+        self._ring = KeyRing(keys)
+
+    def ring(self) -> KeyRing:
+        """Return the ring of the set's usable keys."""
+        return self._ring
+
+    def __repr__(self) -> str:
+        return f"JWKSet({self._ring!r})"
+
+
+def _secret_faults(secret: object, algorithm: str) -> Iterator[str]:
+    if algorithm not in HMAC:
+        yield f"algorithm: {algorithm!r} takes no secret; write one of {', '.join(HMAC)}, or use PublicKey"
+    if not isinstance(secret, bytes):
+        yield f"secret: a {type(secret).__name__} is no secret; pass str or bytes"
+    elif _KEY_NOT_SECRET.search(secret):
+        yield "secret: this is a key in PEM, DER, OpenSSH or JWK form; use PublicKey, PrivateKey or JWKSet"
+    elif len(secret) < HASH_BYTES.get(algorithm, 32):
+        yield (
+            f"secret: {len(secret)} bytes are too short for {algorithm}, which needs {HASH_BYTES.get(algorithm, 32)} (RFC 7518"
+            " §3.2); make one with secrets.token_urlsafe(48)"
+        )
+
+
+def _key_id_faults(key_id: object) -> Iterator[str]:
+    if not isinstance(key_id, str | None) or key_id == "":
+        yield f"key_id: {key_id!r} is no kid; write a non-empty str, or leave it out"
+
+
+def _key_from_pem(pem: str | bytes, algorithm: str, key_id: str | None, *, private: bool) -> Key:
+    raw = pem.encode() if isinstance(pem, str) else pem
+    refuse(_pem_faults(raw, algorithm, private=private), _key_id_faults(key_id))
+    try:
+        key = Key(algorithm, key_id, material_from_pem(raw, algorithm))
+        jwk = public_jwk(key)
+        if algorithm not in fitting_algorithms(jwk):
+            raise ValueError(f"it does not fit {algorithm}")
+        check_strength(jwk)
+    except ValueError as exc:
+        raise ConfigurationError(f"pem: {exc}; write a key that {algorithm} can use, unencrypted") from exc
+    return key
+
+
+def _pem_faults(pem: object, algorithm: str, *, private: bool) -> Iterator[str]:
+    if algorithm not in ASYMMETRIC:
+        yield f"algorithm: {algorithm!r} has no key pair; write one of {', '.join(ASYMMETRIC)}, or use SecretKey"
+    label = b"PRIVATE KEY-----" if private else b"PUBLIC KEY-----"
+    if not isinstance(pem, bytes):
+        yield f"pem: a {type(pem).__name__} is no PEM; pass the file's text as str or bytes"
+    elif label not in pem:
+        other = "PrivateKey(...).public_key()" if b"PRIVATE KEY-----" in pem else "its text, with the BEGIN and END lines"
+        yield f"pem: this is no {'private' if private else 'public'} key in PEM form; write {'a private key' if private else other}"
+
+
+def _under_both_names(key: Key) -> list[Key]:
+    names = ED25519_NAMES if key.algorithm in ED25519_NAMES else (key.algorithm,)
+    return [Key(name, key.key_id, key.material) for name in names]
+
+
+def _parsed(document: Mapping[str, Any] | str | bytes) -> Mapping[str, Any]:
+    if isinstance(document, Mapping):
+        return document
+    if not isinstance(document, str | bytes):
+        raise ValueError(f"a {type(document).__name__} is no JWK set")
+    return parse_json_object(document.encode() if isinstance(document, str) else document)

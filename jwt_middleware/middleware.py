@@ -1,0 +1,129 @@
+"""`JWTMiddleware`: one request on its way through the house. It knows no cryptography."""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Protocol
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from jwt_middleware.credentials import Extractor, from_header
+from jwt_middleware.errors import AuthError, MissingToken, refuse
+from jwt_middleware.events import EventHook, RequestRejected, emit, log_events
+from jwt_middleware.policy import Mode, Policy
+from jwt_middleware.responses import Renderer, Responder, render_json
+from jwt_middleware.tokens import CLAIMS, ERROR, TOKEN, AccessToken
+
+_REALM = re.compile(r"[\x20\x21\x23-\x5B\x5D-\x7E]+")
+_PROTECT_EVERYTHING = Policy()
+_PREFLIGHT_HINT = "this is a CORS preflight; Policy(..., allow_preflight=True) lets preflights through"
+
+
+class TokenVerifier(Protocol):
+    """What the middleware asks of a verifier; `Verifier` is one."""
+
+    def verify(self, raw: str) -> AccessToken:
+        """Return the verified token or raise an `AuthError`."""
+
+
+class JWTMiddleware:
+    """Lets through only requests whose bearer token `verifier` accepts, and answers all others itself.
+
+    The wrapped application finds the claims at ``environ["jwt_middleware.claims"]``, a dict of this
+    request's own, and the `AccessToken` at ``environ["jwt_middleware.token"]``.
+
+    `policy` says which requests need a token, and what it must permit; the default is every request.
+    `credential` takes the token's text out of environ. `realm` goes into challenges. `render` turns an
+    `AuthError` and environ into a Werkzeug response. `on_event` is told of every refusal.
+
+    Only authentication is guarded: exceptions, responses and iterables of the application pass untouched.
+    """
+
+    def __init__(
+        self,
+        app: WSGIApplication,
+        verifier: TokenVerifier,
+        *,
+        policy: Policy = _PROTECT_EVERYTHING,
+        credential: Extractor = from_header,
+        realm: str = "api",
+        render: Renderer = render_json,
+        on_event: EventHook = log_events,
+    ) -> None:
+        refuse(
+            _not_callable(app=app, credential=credential, render=render, on_event=on_event),
+            _other_faults(verifier, policy, realm),
+        )
+        self._app = app
+        self._verify = verifier.verify
+        self._policy = policy
+        self._credential = credential
+        self._respond = Responder(realm=realm, render=render, on_event=on_event)
+        self._on_event = on_event
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Serve one request (PEP 3333)."""
+        try:
+            self._authenticate(environ)
+        except AuthError as error:
+            self._report(error, environ)
+            return self._respond(error, environ, start_response)
+        return self._app(environ, start_response)
+
+    def _authenticate(self, environ: WSGIEnvironment) -> None:
+        # First of all, on every path: nothing that an outer layer left under our names survives.
+        for key in (CLAIMS, TOKEN, ERROR):
+            environ.pop(key, None)
+        decision = self._policy.decide(environ.get("REQUEST_METHOD", ""), environ.get("PATH_INFO", ""))
+        if decision.mode is Mode.PUBLIC or (self._policy.allow_preflight and _is_preflight(environ)):
+            return
+        try:
+            raw = self._credential(environ)
+            if raw is None:
+                if decision.mode is Mode.OPTIONAL:
+                    return
+                raise MissingToken
+            token = self._verify(raw)
+            for rule in decision.rules:
+                rule.authorize(token, environ)
+        except AuthError as error:
+            if decision.mode is not Mode.DELEGATED:
+                raise
+            self._report(error, environ)
+            environ[ERROR] = error
+            return
+        environ[CLAIMS] = token.claims
+        environ[TOKEN] = token
+
+    def _report(self, error: AuthError, environ: WSGIEnvironment) -> None:
+        event = RequestRejected(
+            reason=error.reason,
+            status=error.status,
+            method=environ.get("REQUEST_METHOD", ""),
+            path=environ.get("PATH_INFO", ""),
+            claim=error.claim,
+            cause=type(error.__cause__).__name__ if error.__cause__ else None,
+            hint=_PREFLIGHT_HINT if _is_preflight(environ) else None,
+        )
+        emit(self._on_event, event)
+
+
+def _is_preflight(environ: WSGIEnvironment) -> bool:
+    return (
+        environ.get("REQUEST_METHOD") == "OPTIONS"
+        and "HTTP_ORIGIN" in environ
+        and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ
+    )
+
+
+def _not_callable(**arguments: object) -> Iterator[str]:
+    for name, value in arguments.items():
+        if not callable(value):
+            yield f"{name}: a {type(value).__name__} is not callable; pass a function or an object with __call__"
+
+
+def _other_faults(verifier: object, policy: object, realm: object) -> Iterator[str]:
+    if not callable(getattr(verifier, "verify", None)):
+        yield f"verifier: a {type(verifier).__name__} cannot verify; pass a Verifier"
+    if not isinstance(policy, Policy):
+        yield f"policy: a {type(policy).__name__} is no policy; write Policy(public('/health'), ...)"
+    if not isinstance(realm, str) or _REALM.fullmatch(realm) is None:
+        yield f"realm: {realm!r} cannot be quoted in a header; write printable ASCII without quotes and backslashes"

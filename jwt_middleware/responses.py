@@ -1,0 +1,73 @@
+"""From an `AuthError` to a WSGI response that keeps its challenge, whatever renders the body."""
+
+import json
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+from werkzeug.http import HTTP_STATUS_CODES
+from werkzeug.wrappers import Response
+
+from jwt_middleware.errors import AuthError
+from jwt_middleware.events import CallableFailed, EventHook, emit
+
+Renderer = Callable[[AuthError, WSGIEnvironment], Response]
+
+
+def render_json(error: AuthError, environ: WSGIEnvironment) -> Response:
+    """Render ``{"error": ..., "error_description": ..., "reason": ...}``, with ``scope`` where scopes are missing."""
+    return Response(json.dumps(error.to_dict()), error.status, content_type="application/json")
+
+
+def problem_details(error: AuthError, environ: WSGIEnvironment) -> Response:
+    """Render RFC 9457 problem details; ``error``, ``reason`` and ``scope`` are extension members."""
+    members = error.to_dict()
+    problem = {
+        "type": "about:blank",
+        "title": HTTP_STATUS_CODES[error.status],
+        "status": error.status,
+        "detail": members.pop("error_description"),
+    }
+    return Response(json.dumps(problem | members), error.status, content_type="application/problem+json")
+
+
+class Responder:
+    """Answers refused requests. What it adds, a renderer cannot lose: the challenge and ``no-store``."""
+
+    def __init__(self, *, realm: str, render: Renderer, on_event: EventHook) -> None:
+        self._realm = realm
+        self._render = render
+        self._on_event = on_event
+        # The built-in renderers look at the error's kind only, so each answer is made once.
+        self._prepared = lru_cache(maxsize=256)(self._prepare)
+        self._is_built_in = render in (render_json, problem_details)
+
+    def __call__(self, error: AuthError, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer the request with the error."""
+        if not self._is_built_in:
+            return self._response(error, environ)(environ, start_response)
+        status, headers, body = self._prepared(type(error), error.reason, error.scopes)  # type: ignore[arg-type]  # mypy#11470
+        start_response(status, list(headers))
+        return [] if environ.get("REQUEST_METHOD") == "HEAD" else [body]
+
+    def _prepare(
+        self, kind: type[AuthError], reason: str, scopes: tuple[str, ...]
+    ) -> tuple[str, tuple[tuple[str, str], ...], bytes]:
+        response = self._response(kind(reason, scopes=scopes), {})
+        body = response.get_data()
+        return response.status, tuple(response.get_wsgi_headers({})), body
+
+    def _response(self, error: AuthError, environ: WSGIEnvironment) -> Response:
+        try:
+            response = self._render(error, environ)
+            if not isinstance(response, Response):
+                raise TypeError(f"render returned a {type(response).__name__}, not a werkzeug.wrappers.Response")
+        except Exception as exc:  # noqa: BLE001
+            # A page that fails to render must not turn a refusal into a 500.
+            emit(self._on_event, CallableFailed(argument="render", cause=type(exc).__name__))
+            response = render_json(error, environ)
+        challenge = error.challenge(self._realm)
+        if challenge is not None:
+            response.headers["WWW-Authenticate"] = challenge
+        response.headers["Cache-Control"] = "no-store"
+        return response

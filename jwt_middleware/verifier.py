@@ -1,0 +1,210 @@
+"""`Verifier`: a token's text in, an `AccessToken` out, or the one reason why not. It knows no WSGI."""
+
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from jwt_middleware.errors import AuthError, ConfigurationError, ExpiredToken, InvalidRequest, InvalidToken, refuse
+from jwt_middleware.jose import normalize_type, parse_claims, parse_compact
+from jwt_middleware.keys import KeyRing, KeySource, MergedKeys, PrivateKey
+from jwt_middleware.tokens import AccessToken
+from jwt_middleware.validators import Validator
+
+_STRINGS = ("iss", "sub", "jti")
+_TIMES = ("exp", "nbf", "iat")
+
+
+class Verifier:
+    """Decides whether a token is good.
+
+    `keys` is a key source such as `SecretKey`, `PublicKey` or `JWKSet`, or a list of them: rotation is a list.
+
+    `issuer` is the exact ``iss`` of every token; None accepts any. `audience` is this service's own name, or
+    several: a token's ``aud`` must hold one of them. None says that your tokens carry no audience, and one
+    that does is refused (RFC 7519 §4.1.3). Neither has a default.
+
+    `types` are the accepted ``typ`` values, None for a token without. `require` names claims that must be
+    present. `max_token_age` refuses tokens issued longer ago, in seconds. `leeway`, in seconds, allows for
+    clocks that differ. `validators` run on every request, after all else. `cache_size` verified tokens are
+    remembered, 0 for none; times and validators are checked on every use all the same. `max_token_bytes`
+    bounds a token before anything looks at it. `clock` returns the seconds since the epoch.
+
+    Raises `ConfigurationError` with all faults at once.
+    """
+
+    def __init__(
+        self,
+        keys: KeySource | Sequence[KeySource],
+        *,
+        issuer: str | None,
+        audience: str | Collection[str] | None,
+        types: Collection[str | None] = ("at+jwt", "JWT", None),
+        require: Collection[str] = ("exp",),
+        max_token_age: float | None = None,
+        leeway: float = 5,
+        validators: Iterable[Validator] = (),
+        cache_size: int = 1024,
+        max_token_bytes: int = 16_384,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        validators = tuple(validators)
+        refuse(
+            _identity_faults(issuer, audience),
+            _name_faults("types", types, "['at+jwt', 'JWT', None]", optional=True),
+            _name_faults("require", require, "['exp', 'sub']", empty=True),
+            _number_faults(max_token_age=(max_token_age, 0), leeway=(leeway, 0)),
+            _size_faults(cache_size=(cache_size, 0), max_token_bytes=(max_token_bytes, 1)),
+            _callable_faults(validators, clock),
+        )
+        self._keys = _one_source(keys)
+        self._issuer = issuer
+        self._audience = None if audience is None else frozenset([audience] if isinstance(audience, str) else audience)
+        self._types = frozenset(name if name is None else normalize_type(name) for name in types)
+        self._required = tuple(require) + (("iat",) if max_token_age is not None else ())
+        self._max_token_age = max_token_age
+        self._leeway = leeway
+        self._validators = validators
+        self._max_token_bytes = max_token_bytes
+        self._clock = clock
+        # An exception is not cached, so bad tokens never evict good ones. Hits take no lock. The ring is part
+        # of the key: with a change of keys, everything that the old ones verified is forgotten.
+        self._signed = lru_cache(maxsize=cache_size)(self._verify_signed)
+
+    def verify(self, raw: str) -> AccessToken:
+        """Return the token's verified claims.
+
+        Raises an `AuthError`, whatever the text. Scopes and what the token permits are not checked here.
+        """
+        if len(raw) > self._max_token_bytes:
+            raise InvalidRequest("token_too_large")
+        token = self._signed(raw, self._keys.ring())
+        self._check_times(token)
+        for validate in self._validators:
+            _run(validate, token)
+        return token
+
+    def _verify_signed(self, raw: str, ring: KeyRing) -> AccessToken:
+        """Check all that depends on nothing but the token and the configuration, in this order."""
+        header, payload, signing_input, signature = parse_compact(raw)
+        if header.algorithm not in ring.algorithms:
+            raise InvalidToken("algorithm_not_allowed")
+        if header.type not in self._types:
+            raise InvalidToken("type_not_allowed")
+        claims = parse_claims(payload)
+        if self._issuer is not None and claims.get("iss") != self._issuer:
+            raise InvalidToken("issuer_not_trusted", claim="iss")
+        candidates = ring.find(header.algorithm, header.key_id)
+        if not candidates:
+            raise InvalidToken("key_not_found")
+        if not any(key.verify(signing_input, signature) for key in candidates):
+            raise InvalidToken("signature_invalid")
+        self._check_claims(claims)
+        return AccessToken(claims, header.members)
+
+    def _check_claims(self, claims: Mapping[str, Any]) -> None:
+        if not self._is_addressed(claims):
+            raise InvalidToken("audience_mismatch", claim="aud")
+        for name in self._required:
+            if claims.get(name) is None:
+                raise InvalidToken("claim_missing", claim=name)
+        for name in _STRINGS:
+            if name in claims and not isinstance(claims[name], str):
+                raise InvalidToken("claim_invalid", claim=name)
+        for name in _TIMES:
+            if name in claims and not _is_time(claims[name]):
+                raise InvalidToken("claim_invalid", claim=name)
+        # RFC 9449 §7.2, RFC 8705 §3: a token bound to its sender's key is worth nothing without that check.
+        if "cnf" in claims:
+            raise InvalidToken("binding_unverifiable", claim="cnf")
+
+    def _is_addressed(self, claims: Mapping[str, Any]) -> bool:
+        if self._audience is None:
+            return "aud" not in claims
+        aud = claims.get("aud")
+        audiences = [aud] if isinstance(aud, str) else aud
+        if not isinstance(audiences, list) or not all(isinstance(name, str) for name in audiences):
+            return False
+        return not self._audience.isdisjoint(audiences)
+
+    def _check_times(self, token: AccessToken) -> None:
+        # Each comparison is the one that must hold, so that a clock that answers NaN refuses everything.
+        now, leeway = self._clock(), self._leeway
+        if token.expires_at is not None and not now < token.expires_at + leeway:
+            raise ExpiredToken(claim="exp")
+        if token.not_before is not None and not now >= token.not_before - leeway:
+            raise InvalidToken("token_not_yet_valid", claim="nbf")
+        if self._max_token_age is not None and token.issued_at is not None:
+            if not now >= token.issued_at - leeway:
+                raise InvalidToken("token_not_yet_valid", claim="iat")
+            if not now <= token.issued_at + self._max_token_age + leeway:
+                raise InvalidToken("token_too_old", claim="iat")
+
+
+def _run(validate: Validator, token: AccessToken) -> None:
+    try:
+        validate(token)
+    except AuthError:
+        raise
+    except Exception as exc:
+        # Whatever surprises an application's own check is no reason to let the token in, nor to answer 500.
+        raise InvalidToken("claim_invalid") from exc
+
+
+def _is_time(value: object) -> bool:
+    # RFC 7519 §2: a NumericDate is a JSON number. Beyond 64 bits arithmetic with floats overflows.
+    return type(value) in (int, float) and -(2**63) <= value < 2**64  # type: ignore[operator]
+
+
+def _one_source(keys: KeySource | Sequence[KeySource]) -> KeySource:
+    sources = list(keys) if isinstance(keys, Sequence) else [keys]
+    if any(isinstance(source, PrivateKey) for source in sources):
+        raise ConfigurationError("keys: a PrivateKey signs; pass its .public_key() to verify")
+    if not sources or not all(callable(getattr(source, "ring", None)) for source in sources):
+        raise ConfigurationError(f"keys: {_kinds(keys)} is no key; pass a SecretKey, PublicKey, JWKSet or a list of them")
+    return sources[0] if len(sources) == 1 else MergedKeys(sources)
+
+
+def _kinds(keys: object) -> str:
+    # Never the value itself: what is mistaken for a key may be a secret.
+    name = type(keys).__name__
+    return f"{name} of {', '.join(type(key).__name__ for key in keys) or 'nothing'}" if isinstance(keys, list | tuple) else name
+
+
+def _identity_faults(issuer: object, audience: object) -> Iterator[str]:
+    if not isinstance(issuer, str | None) or issuer == "":
+        yield f"issuer: {issuer!r} is no issuer; write the exact iss of your tokens, or None to accept any"
+    if audience is not None:
+        yield from _name_faults("audience", audience, "this service's name, or None if your tokens carry none", one=True)
+
+
+def _name_faults(
+    argument: str, value: object, example: str, *, optional: bool = False, one: bool = False, empty: bool = False
+) -> Iterator[str]:
+    if one and isinstance(value, str):
+        value = [value]
+    names = list(value) if isinstance(value, Collection) and not isinstance(value, str | bytes | Mapping) else None
+    good = names is not None and all((name is None and optional) or (isinstance(name, str) and name) for name in names)
+    if not good or not (names or empty):
+        yield f"{argument}: {value!r} is not usable; write {example}"
+
+
+def _number_faults(**numbers: tuple[object, float]) -> Iterator[str]:
+    for argument, (value, least) in numbers.items():
+        if value is None and argument == "max_token_age":
+            continue
+        if type(value) not in (int, float) or not least <= value < 2**53:  # type: ignore[operator]
+            yield f"{argument}: {value!r} is no number of seconds; write one from {least} up"
+
+
+def _size_faults(**sizes: tuple[object, int]) -> Iterator[str]:
+    for argument, (value, least) in sizes.items():
+        if type(value) is not int or value < least:
+            yield f"{argument}: {value!r} is no size; write an int from {least} up"
+
+
+def _callable_faults(validators: Collection[object], clock: object) -> Iterator[str]:
+    if not all(map(callable, validators)):
+        yield "validators: each must be callable; write functions (token) -> None that raise InvalidToken"
+    if not callable(clock):
+        yield f"clock: a {type(clock).__name__} is not callable; write a function such as time.time"
