@@ -42,7 +42,8 @@ class AuthError(HTTPException):
     Werkzeug code may raise it and gets the same response that the middleware sends (with the realm
     ``"api"``).
 
-    `reason` is a stable slug out of `reasons`, which gives each its fixed sentence for the client.
+    `reason` is a stable slug out of `reasons`, which gives each its fixed sentence for the client; where a
+    class has just one, it may be left out.
     `claim` names the claim to blame, for logs; it is never sent. `scopes` are those the request needed.
     """
 
@@ -52,12 +53,15 @@ class AuthError(HTTPException):
     challenge_error: ClassVar[bool] = True
 
     def __init__(self, reason: str | None = None, *, claim: str | None = None, scopes: Iterable[str] = ()) -> None:
-        self.reason = next(iter(self.reasons)) if reason is None and len(self.reasons) == 1 else reason or ""
-        if self.reason not in self.reasons:
+        if reason is None:
+            (self.reason,) = self.reasons
+        elif reason in self.reasons:
+            self.reason = reason
+        else:
             raise ValueError(f"reason: {reason!r} is not one of {', '.join(self.reasons)}")
         self.claim = claim
         self.scopes = tuple(scopes)
-        if not all(map(is_scope_token, self.scopes)):
+        if self.scopes and not all(map(is_scope_token, self.scopes)):
             raise ValueError("scopes: each must be a scope-token of RFC 6749 §3.3, e.g. 'orders:write'")
         super().__init__(self.reasons[self.reason])
 

@@ -8,11 +8,11 @@ cryptography are PyJWT's.
 import binascii
 import json
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Final, NamedTuple, NoReturn
+from string import ascii_letters, digits
+from typing import Any, Final, NoReturn
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -34,12 +34,13 @@ ALGORITHMS: Final[Mapping[str, Algorithm]] = {
 
 _MAX_DEPTH: Final = 32
 # RFC 6750 §2.1: b64token = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="
-_B64TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
+_B64TOKEN = (ascii_letters + digits + "-._~+/").encode()
 # From base64url to what binascii reads; the characters of plain base64 become NUL, which strict mode refuses.
 _FROM_URL = bytes.maketrans(b"-_+/=", b"+/\0\0\0")
 _TO_URL = bytes.maketrans(b"+/", b"-_")
 # RFC 4648 §3.5: the unused bits of the last character must be zero, or one token has many spellings.
-_CANONICAL_END = {0: None, 2: b"AQgw", 3: b"AEIMQUYcgkosw048"}
+_ALLOWED_END = (b"", b"", b"AQgw", b"AEIMQUYcgkosw048")
+_PADDING = (b"", b"", b"==", b"=")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +56,6 @@ class Header:
     type: str | None
 
 
-class Compact(NamedTuple):
-    """A compact JWS (RFC 7515 §7.1) taken apart; nothing in it is verified."""
-
-    header: Header
-    payload: bytes
-    signing_input: bytes
-    signature: bytes
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Key:
     """Key material for exactly one algorithm, so that no token can choose another."""
@@ -77,9 +69,10 @@ class Key:
         return ALGORITHMS[self.algorithm].verify(signing_input, self.material, signature)
 
 
-def parse_compact(raw: str) -> Compact:
-    """Take a token apart: three canonical base64url segments, of which the first is a JOSE header.
+def parse_compact(raw: str) -> tuple[Header, bytes, bytes, bytes]:
+    """Take a compact JWS (RFC 7515 §7.1) apart: three canonical base64url segments, the first a JOSE header.
 
+    Returns header, payload, signing input and signature; nothing of it is verified.
     Raises `InvalidRequest` for text that is no bearer token by RFC 6750's grammar, `InvalidToken` for
     anything else that is not a JWS.
     """
@@ -87,9 +80,9 @@ def parse_compact(raw: str) -> Compact:
         signing_input, _, signature = raw.encode("ascii").rpartition(b".")
         # A missing or surplus segment leaves a header that is no JSON or a payload with a dot in it.
         header, _, payload = signing_input.partition(b".")
-        return Compact(_parse_header(header), _decode(payload), signing_input, _decode(signature))
+        return _parse_header(header), _decode(payload), signing_input, _decode(signature)
     except ValueError as exc:
-        if _B64TOKEN.fullmatch(raw) is None:
+        if not _is_b64token(raw):
             raise InvalidRequest("credentials_malformed") from exc
         raise InvalidToken("token_malformed") from exc
 
@@ -108,15 +101,15 @@ def parse_json_object(data: bytes) -> dict[str, Any]:
     Raises ValueError for anything else: another encoding than UTF-8, a byte order mark, duplicate members
     at any depth, NaN and infinities, lone surrogates, more than 32 levels.
     """
-    text = str(data, "utf-8")
+    text = str(data, "utf-8").strip(" \t\r\n")
     try:
-        value = _JSON.decode(text)
+        value, end = _JSON.raw_decode(text)
     except RecursionError as exc:
         raise ValueError("nested too deeply") from exc
-    if type(value) is not dict:
+    if type(value) is not dict or end != len(text):
         raise ValueError("not a JSON object")
-    if "\\u" in text:
-        # An escaped lone surrogate is a str that no encoder downstream accepts.
+    if "\\" in text and "\\u" in text:
+        # An escaped lone surrogate makes a str that no encoder downstream accepts.
         json.dumps(value, ensure_ascii=False).encode()
     if text.count("[") + text.count("{") > _MAX_DEPTH:
         _check_depth(value, _MAX_DEPTH)
@@ -169,12 +162,16 @@ def decode_base64url(value: object) -> bytes:
     return _decode(value.encode())
 
 
+def _is_b64token(raw: str) -> bool:
+    body = raw.rstrip("=")
+    return bool(body) and body.isascii() and not body.encode().translate(None, _B64TOKEN)
+
+
 def _decode(segment: bytes) -> bytes:
     rest = len(segment) % 4
-    allowed_end = _CANONICAL_END.get(rest, b"")
-    if allowed_end is not None and segment[-1] not in allowed_end:
+    if rest and segment[-1] not in _ALLOWED_END[rest]:
         raise ValueError("not canonical base64url")
-    return binascii.a2b_base64(segment.translate(_FROM_URL) + b"=" * (-rest % 4), strict_mode=True)
+    return binascii.a2b_base64(segment.translate(_FROM_URL) + _PADDING[rest], strict_mode=True)
 
 
 def _encode(data: bytes | str) -> bytes:

@@ -45,7 +45,7 @@ def read_jwk_set(document: Mapping[str, Any], algorithms: Sequence[str]) -> tupl
         del usable[index]
         problems[index] = "another key has the same kid"
     dropped = [
-        KeyDropped(index=index, key_id=_short_key_id(members[index]), problem=problem)
+        KeyDropped(position=index, key_id=_short_key_id(members[index]), problem=problem)
         for index, problem in sorted(problems.items())
     ]
     return [key for keys in usable.values() for key in keys], dropped

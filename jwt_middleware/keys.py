@@ -164,7 +164,7 @@ class JWKSet:
         for event in dropped:
             emit(on_event, event)
         if not keys:
-            problems = ", ".join(f"member {event.index}: {event.problem}" for event in dropped) or "it is empty"
+            problems = ", ".join(f"member {event.position}: {event.problem}" for event in dropped) or "it is empty"
             raise ConfigurationError(f"document: the JWK set holds no usable key ({problems})")
         self._ring = KeyRing(keys)
 
@@ -216,8 +216,9 @@ def _pem_faults(pem: object, algorithm: str, *, private: bool) -> Iterator[str]:
     if not isinstance(pem, bytes):
         yield f"pem: a {type(pem).__name__} is no PEM; pass the file's text as str or bytes"
     elif label not in pem:
-        other = "PrivateKey(...).public_key()" if b"PRIVATE KEY-----" in pem else "its text, with the BEGIN and END lines"
-        yield f"pem: this is no {'private' if private else 'public'} key in PEM form; write {'a private key' if private else other}"
+        is_private = b"PRIVATE KEY-----" in pem
+        instead = "PrivateKey(pem, ...).public_key()" if is_private else "its whole text, with the BEGIN and END lines"
+        yield f"pem: this is no {'private' if private else 'public'} key in PEM form; write {instead}"
 
 
 def _under_both_names(key: Key) -> list[Key]:

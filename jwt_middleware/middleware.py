@@ -8,7 +8,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from jwt_middleware.credentials import Extractor, from_header
 from jwt_middleware.errors import AuthError, MissingToken, refuse
 from jwt_middleware.events import EventHook, RequestRejected, emit, log_events
-from jwt_middleware.policy import Mode, Policy
+from jwt_middleware.policy import DELEGATED, OPTIONAL, PUBLIC, Policy
 from jwt_middleware.responses import Renderer, Responder, render_json
 from jwt_middleware.tokens import CLAIMS, ERROR, TOKEN, AccessToken
 
@@ -54,7 +54,8 @@ class JWTMiddleware:
         )
         self._app = app
         self._verify = verifier.verify
-        self._policy = policy
+        self._decide = policy.decide
+        self._allow_preflight = policy.allow_preflight
         self._credential = credential
         self._respond = Responder(realm=realm, render=render, on_event=on_event)
         self._on_event = on_event
@@ -72,20 +73,20 @@ class JWTMiddleware:
         # First of all, on every path: nothing that an outer layer left under our names survives.
         for key in (CLAIMS, TOKEN, ERROR):
             environ.pop(key, None)
-        decision = self._policy.decide(environ.get("REQUEST_METHOD", ""), environ.get("PATH_INFO", ""))
-        if decision.mode is Mode.PUBLIC or (self._policy.allow_preflight and _is_preflight(environ)):
+        decision = self._decide(environ.get("REQUEST_METHOD", ""), environ.get("PATH_INFO", ""))
+        if decision.mode is PUBLIC or (self._allow_preflight and _is_preflight(environ)):
             return
         try:
             raw = self._credential(environ)
             if raw is None:
-                if decision.mode is Mode.OPTIONAL:
+                if decision.mode is OPTIONAL:
                     return
                 raise MissingToken
             token = self._verify(raw)
             for rule in decision.rules:
                 rule.authorize(token, environ)
         except AuthError as error:
-            if decision.mode is not Mode.DELEGATED:
+            if decision.mode is not DELEGATED:
                 raise
             self._report(error, environ)
             environ[ERROR] = error

@@ -27,6 +27,10 @@ class Mode(IntEnum):
     REQUIRED = 3
 
 
+# A member looked up through its class costs as much as the rest of a decision.
+PUBLIC, DELEGATED, OPTIONAL, REQUIRED = Mode
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """One line of a policy. Write it with `public`, `optional`, `delegate` or `require`."""
@@ -48,7 +52,7 @@ class Rule:
             raise AccessDenied
 
     def __str__(self) -> str:
-        name = {Mode.PUBLIC: "public", Mode.DELEGATED: "delegate", Mode.OPTIONAL: "optional", Mode.REQUIRED: "require"}
+        name = {PUBLIC: "public", DELEGATED: "delegate", OPTIONAL: "optional", REQUIRED: "require"}
         arguments = [repr(path) for path in self.paths]
         arguments += [] if self.methods is None else [f"methods={sorted(self.methods)}"]
         arguments += [f"scopes={list(self.scopes)}"] if self.scopes else []
@@ -63,12 +67,12 @@ def public(*paths: str, methods: Iterable[str] | None = None) -> Rule:
     `paths` match exactly (``"/health"``), or by segments with all below them (``"/static/*"`` matches
     ``/static``, ``/static/`` and ``/static/a/b``). `methods` limits the rule to some; GET brings HEAD along.
     """
-    return _rule(Mode.PUBLIC, paths, methods)
+    return _rule(PUBLIC, paths, methods)
 
 
 def optional(*paths: str, methods: Iterable[str] | None = None) -> Rule:
     """Let requests without a token through; a bad token is still refused. Paths and methods as in `public`."""
-    return _rule(Mode.OPTIONAL, paths, methods)
+    return _rule(OPTIONAL, paths, methods)
 
 
 def delegate(*paths: str, methods: Iterable[str] | None = None) -> Rule:
@@ -76,7 +80,7 @@ def delegate(*paths: str, methods: Iterable[str] | None = None) -> Rule:
 
     It finds the `AuthError` at ``environ["jwt_middleware.error"]``. Paths and methods as in `public`.
     """
-    return _rule(Mode.DELEGATED, paths, methods)
+    return _rule(DELEGATED, paths, methods)
 
 
 def require(
@@ -91,7 +95,7 @@ def require(
     `check` is called as ``check(token, environ)`` and must answer something true; it may raise an
     `AuthError` of its own. Anything else it raises denies access. Paths and methods as in `public`.
     """
-    return _rule(Mode.REQUIRED, paths, methods, scopes=scopes, any_scope=any_scope, check=check)
+    return _rule(REQUIRED, paths, methods, scopes=scopes, any_scope=any_scope, check=check)
 
 
 def _passes(check: Check, token: AccessToken, environ: WSGIEnvironment) -> object:
@@ -118,7 +122,7 @@ class Decision:
         return Decision(max(self.mode, other.mode), tuple(dict.fromkeys(self.rules + other.rules)))
 
 
-_TOKEN_REQUIRED = Decision(Mode.REQUIRED)
+_TOKEN_REQUIRED = Decision(REQUIRED)
 
 
 class Policy:
@@ -161,10 +165,10 @@ class Policy:
         """Say in one sentence what a request needs and which rules decide that."""
         decision = self.decide(method, path)
         needs = {
-            Mode.PUBLIC: "passes without a token",
-            Mode.DELEGATED: "passes, and the application is told whether its token is good",
-            Mode.OPTIONAL: "passes without a token or with a valid one",
-            Mode.REQUIRED: "needs a valid token",
+            PUBLIC: "passes without a token",
+            DELEGATED: "passes, and the application is told whether its token is good",
+            OPTIONAL: "passes without a token or with a valid one",
+            REQUIRED: "needs a valid token",
         }
         numbered = [f"rule {self.rules.index(rule) + 1}, {rule}" for rule in decision.rules]
         cleaned = clean_path(path or "/")
@@ -296,7 +300,7 @@ def _unreachable_faults(entries: Sequence[_Entry]) -> Iterator[str]:
         methods: Iterable[str | None] = [None] if entry.methods is None else entry.methods
         blockers = [_blocker(entries[:number], entry, method) for method in methods]
         if all(blockers):
-            yield f"rules: {entry.pattern!r} in {entry.rule} is never reached, {blockers[0]} comes before it; reorder or remove it"
+            yield f"rules: {entry.pattern!r} in {entry.rule} is never reached, {blockers[0]} comes first; reorder them"
 
 
 def _blocker(earlier: Sequence[_Entry], entry: _Entry, method: str | None) -> Any:

@@ -1,6 +1,6 @@
 """`AccessToken`, the verified token an application works with, and reading it from environ."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from sys import intern
 from typing import Any
 from wsgiref.types import WSGIEnvironment
@@ -12,6 +12,8 @@ CLAIMS = "jwt_middleware.claims"
 TOKEN = "jwt_middleware.token"  # noqa: S105  # The name of a key, no password.
 ERROR = "jwt_middleware.error"
 
+_MUTABLE = frozenset({dict, list})
+
 
 class AccessToken:
     """The verified claims of one token, as values that cannot be changed.
@@ -19,36 +21,16 @@ class AccessToken:
     A `Verifier` makes these and may hand the same one to many requests, so everything mutable is copied
     on the way out: change what `claims`, `header` or `get` return as you like.
 
-    Constructing one verifies nothing.
+    Constructing one verifies nothing, and takes over the lists and dicts inside `claims`.
     """
 
-    __slots__ = ("_claims", "_header", "_nested", "expires_at", "issued_at", "not_before")
-
-    _claims: dict[str, Any]
-    _header: Mapping[str, Any]
-    _nested: tuple[str, ...]
-    expires_at: float | None
-    """``exp``: seconds since the epoch; the token is refused from then on."""
-    issued_at: float | None
-    """``iat``: seconds since the epoch."""
-    not_before: float | None
-    """``nbf``: seconds since the epoch; the token is refused before."""
+    __slots__ = ("_claims", "_header", "_nested")
 
     def __init__(self, claims: Mapping[str, Any], header: Mapping[str, Any]) -> None:
         # Claim names recur in every token; one shared copy of each saves a third of a cached token's memory.
-        own = {intern(name): _copy(value) for name, value in claims.items()}
-        set_once = super().__setattr__
-        set_once("_claims", own)
-        set_once("_header", header)
-        set_once("_nested", tuple(name for name, value in own.items() if isinstance(value, dict | list)))
-        set_once("expires_at", own.get("exp"))
-        set_once("issued_at", own.get("iat"))
-        set_once("not_before", own.get("nbf"))
-
-    def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f"an AccessToken is frozen; {name} cannot be set")
-
-    __delattr__ = __setattr__  # type: ignore[assignment]
+        self._claims = {intern(name): value for name, value in claims.items()}
+        self._header = header
+        self._nested = [(name, _copier(value)) for name, value in claims.items() if type(value) in _MUTABLE] or None
 
     def __repr__(self) -> str:
         return f"AccessToken(issuer={self.issuer!r}, subject={self.subject!r}, id={self.id!r}, expires_at={self.expires_at!r})"
@@ -56,9 +38,10 @@ class AccessToken:
     @property
     def claims(self) -> dict[str, Any]:
         """All claims as they were signed; a new dict at each access."""
-        claims: dict[str, Any] = self._claims.copy()
-        for name in self._nested:
-            claims[name] = _copy(claims[name])
+        claims = self._claims.copy()
+        if self._nested:
+            for name, copy in self._nested:
+                claims[name] = copy(claims[name])
         return claims
 
     @property
@@ -101,6 +84,18 @@ class AccessToken:
         return value
 
     @property
+    def issued_at(self) -> float | None:
+        """``iat``, in seconds since the epoch."""
+        value: float | None = self._claims.get("iat")
+        return value
+
+    @property
+    def expires_at(self) -> float | None:
+        """``exp``, in seconds since the epoch: the token is refused from then on."""
+        value: float | None = self._claims.get("exp")
+        return value
+
+    @property
     def scopes(self) -> frozenset[str]:
         """``scope`` (RFC 9068 §2.2.3), or ``scp`` where an issuer writes that instead; string or list."""
         claims = self._claims
@@ -124,6 +119,12 @@ def _words(value: object, *, split: bool) -> list[str]:
     if isinstance(value, str):
         return value.split() if split else [value]
     return [word for word in value if isinstance(word, str)] if isinstance(value, list) else []
+
+
+def _copier(value: dict[str, Any] | list[Any]) -> Callable[[Any], Any]:
+    """Return the cheapest function that makes an independent copy of the value."""
+    members = value.values() if isinstance(value, dict) else value
+    return _copy if any(type(member) in _MUTABLE for member in members) else type(value).copy
 
 
 def _copy(value: Any) -> Any:

@@ -13,6 +13,11 @@ from jwt_middleware.validators import Validator
 
 _STRINGS = ("iss", "sub", "jti")
 _TIMES = ("exp", "nbf", "iat")
+_NUMBERS = frozenset({int, float})
+_EARLIEST, _LATEST = -(2**63), 2**64
+
+# What the cache remembers of a token: its claims, and beside them exp, nbf and iat, which every use looks at.
+_Signed = tuple[AccessToken, float | None, float | None, float | None]
 
 
 class Verifier:
@@ -78,13 +83,23 @@ class Verifier:
         """
         if len(raw) > self._max_token_bytes:
             raise InvalidRequest("token_too_large")
-        token = self._signed(raw, self._keys.ring())
-        self._check_times(token)
+        token, expires_at, not_before, issued_at = self._signed(raw, self._keys.ring())
+        # Each comparison is the one that must hold, so that a clock that answers NaN refuses everything.
+        now, leeway = self._clock(), self._leeway
+        if expires_at is not None and not now < expires_at + leeway:
+            raise ExpiredToken(claim="exp")
+        if not_before is not None and not now >= not_before - leeway:
+            raise InvalidToken("token_not_yet_valid", claim="nbf")
+        if self._max_token_age is not None and issued_at is not None:
+            if not now >= issued_at - leeway:
+                raise InvalidToken("token_not_yet_valid", claim="iat")
+            if not now <= issued_at + self._max_token_age + leeway:
+                raise InvalidToken("token_too_old", claim="iat")
         for validate in self._validators:
             _run(validate, token)
         return token
 
-    def _verify_signed(self, raw: str, ring: KeyRing) -> AccessToken:
+    def _verify_signed(self, raw: str, ring: KeyRing) -> _Signed:
         """Check all that depends on nothing but the token and the configuration, in this order."""
         header, payload, signing_input, signature = parse_compact(raw)
         if header.algorithm not in ring.algorithms:
@@ -97,10 +112,13 @@ class Verifier:
         candidates = ring.find(header.algorithm, header.key_id)
         if not candidates:
             raise InvalidToken("key_not_found")
-        if not any(key.verify(signing_input, signature) for key in candidates):
+        for key in candidates:
+            if key.verify(signing_input, signature):
+                break
+        else:
             raise InvalidToken("signature_invalid")
         self._check_claims(claims)
-        return AccessToken(claims, header.members)
+        return AccessToken(claims, header.members), claims.get("exp"), claims.get("nbf"), claims.get("iat")
 
     def _check_claims(self, claims: Mapping[str, Any]) -> None:
         if not self._is_addressed(claims):
@@ -109,10 +127,12 @@ class Verifier:
             if claims.get(name) is None:
                 raise InvalidToken("claim_missing", claim=name)
         for name in _STRINGS:
-            if name in claims and not isinstance(claims[name], str):
+            if not isinstance(claims.get(name, ""), str):
                 raise InvalidToken("claim_invalid", claim=name)
         for name in _TIMES:
-            if name in claims and not _is_time(claims[name]):
+            # RFC 7519 §2: a NumericDate is a JSON number, so neither "1" nor true. Beyond 64 bits sums overflow.
+            value = claims.get(name, 0)
+            if type(value) not in _NUMBERS or not _EARLIEST <= value < _LATEST:
                 raise InvalidToken("claim_invalid", claim=name)
         # RFC 9449 §7.2, RFC 8705 §3: a token bound to its sender's key is worth nothing without that check.
         if "cnf" in claims:
@@ -121,24 +141,12 @@ class Verifier:
     def _is_addressed(self, claims: Mapping[str, Any]) -> bool:
         if self._audience is None:
             return "aud" not in claims
-        aud = claims.get("aud")
-        audiences = [aud] if isinstance(aud, str) else aud
-        if not isinstance(audiences, list) or not all(isinstance(name, str) for name in audiences):
+        audience = claims.get("aud")
+        if isinstance(audience, str):
+            return audience in self._audience
+        if not isinstance(audience, list) or not all(isinstance(name, str) for name in audience):
             return False
-        return not self._audience.isdisjoint(audiences)
-
-    def _check_times(self, token: AccessToken) -> None:
-        # Each comparison is the one that must hold, so that a clock that answers NaN refuses everything.
-        now, leeway = self._clock(), self._leeway
-        if token.expires_at is not None and not now < token.expires_at + leeway:
-            raise ExpiredToken(claim="exp")
-        if token.not_before is not None and not now >= token.not_before - leeway:
-            raise InvalidToken("token_not_yet_valid", claim="nbf")
-        if self._max_token_age is not None and token.issued_at is not None:
-            if not now >= token.issued_at - leeway:
-                raise InvalidToken("token_not_yet_valid", claim="iat")
-            if not now <= token.issued_at + self._max_token_age + leeway:
-                raise InvalidToken("token_too_old", claim="iat")
+        return not self._audience.isdisjoint(audience)
 
 
 def _run(validate: Validator, token: AccessToken) -> None:
@@ -149,11 +157,6 @@ def _run(validate: Validator, token: AccessToken) -> None:
     except Exception as exc:
         # Whatever surprises an application's own check is no reason to let the token in, nor to answer 500.
         raise InvalidToken("claim_invalid") from exc
-
-
-def _is_time(value: object) -> bool:
-    # RFC 7519 §2: a NumericDate is a JSON number. Beyond 64 bits arithmetic with floats overflows.
-    return type(value) in (int, float) and -(2**63) <= value < 2**64  # type: ignore[operator]
 
 
 def _one_source(keys: KeySource | Sequence[KeySource]) -> KeySource:

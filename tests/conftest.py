@@ -1,0 +1,120 @@
+"""What the tests share: one clock, one set of keys, and tokens made from them."""
+
+import base64
+import hmac
+import json
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from webtest import TestApp
+from webtest.lint import middleware as lint
+
+from jwt_middleware import JWTMiddleware, PrivateKey, SecretKey, TokenIssuer, Verifier
+
+ISSUER = "https://id.example.com"
+AUDIENCE = "https://api.example.com"
+SECRET = "a secret of more than sixty-four bytes, which is enough for HS512 as well"
+NOW = 1_800_000_000
+
+
+class Clock:
+    """A clock that stands still until a test moves it."""
+
+    def __init__(self, now=NOW):
+        self.now = now
+
+    def __call__(self):
+        return self.now
+
+
+def base64url(data):
+    """Encode as base64url without padding."""
+    raw = data if isinstance(data, bytes) else data.encode()
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def sign_raw(payload, header='{"alg":"HS256"}', *, secret=SECRET, digest="sha256"):
+    """Sign whatever bytes with HMAC, without any help of the package under test."""
+    parts = [part if isinstance(part, str | bytes) else json.dumps(part) for part in (header, payload)]
+    signing_input = ".".join(map(base64url, parts))
+    return f"{signing_input}.{base64url(hmac.digest(secret.encode(), signing_input.encode(), digest))}"
+
+
+def good_claims(**changes):
+    """Return claims that the default verifier accepts; a change to None removes one."""
+    claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "alice", "iat": NOW, "exp": NOW + 600, "jti": "t1"} | changes
+    return {name: value for name, value in claims.items() if value is not None}
+
+
+def bearer(token):
+    """Return the header that carries the token."""
+    return {"Authorization": f"Bearer {token}"}
+
+
+def echo(environ, start_response):
+    """Answer with the claims that arrived, or null."""
+    body = json.dumps(environ.get("jwt_middleware.claims")).encode()
+    start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+    return [body]
+
+
+def client(verifier, app=echo, **options):
+    """Put the middleware around an application, with WebTest's lint on both sides of it."""
+    return TestApp(JWTMiddleware(lint(app), verifier, **options))
+
+
+def pem_of(key):
+    """Return a private key as unencrypted PKCS 8 PEM."""
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+@pytest.fixture(scope="session")
+def pems():
+    """One private key in PEM form for each kind of algorithm."""
+    rsa_pem = pem_of(rsa.generate_private_key(public_exponent=65537, key_size=2048))
+    ed_pem = pem_of(ed25519.Ed25519PrivateKey.generate())
+    curves = {"ES256": ec.SECP256R1(), "ES384": ec.SECP384R1(), "ES512": ec.SECP521R1()}
+    by_algorithm = {name: pem_of(ec.generate_private_key(curve)) for name, curve in curves.items()}
+    by_algorithm |= dict.fromkeys(["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"], rsa_pem)
+    return by_algorithm | dict.fromkeys(["EdDSA", "Ed25519"], ed_pem)
+
+
+@pytest.fixture(scope="session")
+def private_keys(pems):
+    """One `PrivateKey` for each asymmetric algorithm, named after it."""
+    return {name: PrivateKey(pem, algorithm=name, key_id=f"key-{name}") for name, pem in pems.items()}
+
+
+@pytest.fixture
+def clock():
+    """The time all tests agree on."""
+    return Clock()
+
+
+@pytest.fixture
+def secret_key():
+    """The secret that `sign_raw` signs with."""
+    return SecretKey(SECRET)
+
+
+@pytest.fixture
+def issuer(secret_key, clock):
+    """An issuer of tokens that `verifier` accepts."""
+    return TokenIssuer(secret_key, issuer=ISSUER, audience=AUDIENCE, clock=clock)
+
+
+@pytest.fixture
+def make_verifier(secret_key, clock):
+    """Return a function that makes a verifier, with the usual arguments unless they are given."""
+
+    def make(keys=secret_key, **options):
+        return Verifier(keys, **({"issuer": ISSUER, "audience": AUDIENCE, "clock": clock} | options))
+
+    return make
+
+
+@pytest.fixture
+def verifier(make_verifier):
+    """A verifier of HS256 tokens."""
+    return make_verifier()
