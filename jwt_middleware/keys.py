@@ -183,10 +183,10 @@ def _secret_faults(secret: object, algorithm: str) -> Iterator[str]:
         yield f"secret: a {type(secret).__name__} is no secret; pass str or bytes"
     elif _KEY_NOT_SECRET.search(secret):
         yield "secret: this is a key in PEM, DER, OpenSSH or JWK form; use PublicKey, PrivateKey or JWKSet"
-    elif len(secret) < HASH_BYTES.get(algorithm, 32):
+    elif len(secret) < (least := HASH_BYTES[algorithm] if algorithm in HMAC else 32):
         yield (
-            f"secret: {len(secret)} bytes are too short for {algorithm}, which needs {HASH_BYTES.get(algorithm, 32)} (RFC 7518"
-            " §3.2); make one with secrets.token_urlsafe(48)"
+            f"secret: {len(secret)} bytes are too short for {algorithm}, which needs {least} (RFC 7518 §3.2);"
+            " make one with secrets.token_urlsafe(48)"
         )
 
 

@@ -148,7 +148,7 @@ class Policy:
         entries = [_Entry(path, rule) for rule in rules for path in rule.paths]
         refuse(_unreachable_faults(entries))
         self._as_sent = tuple(entries)
-        self._cleaned = tuple(_Entry(clean_path(entry.pattern), entry.rule) for entry in entries)
+        self._cleaned = tuple(_Entry(clean_path(path), rule) for rule in rules for path in rule.paths)
 
     def decide(self, method: str, path: str) -> Decision:
         """Return what a request needs. `path` is ``PATH_INFO``; empty means ``/``."""
@@ -197,8 +197,10 @@ class _Entry:
     def __init__(self, pattern: str, rule: Rule) -> None:
         self.pattern = pattern
         self.rule = rule
-        self.base = pattern.removesuffix("/*") or "/"
-        self.prefix = pattern[:-1] if pattern.endswith("/*") else None
+        # PEP 3333: PATH_INFO is the UTF-8 of the path, read as latin-1.
+        sent = pattern.encode().decode("latin-1")
+        self.base = sent.removesuffix("/*") or "/"
+        self.prefix = sent[:-1] if sent.endswith("/*") else None
         self.methods = rule.methods
         self.decision = Decision(rule.mode, (rule,))
 

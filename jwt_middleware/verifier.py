@@ -79,8 +79,10 @@ class Verifier:
     def verify(self, raw: str) -> AccessToken:
         """Return the token's verified claims.
 
-        Raises an `AuthError`, whatever the text. Scopes and what the token permits are not checked here.
+        Raises an `AuthError`, whatever `raw` is. Scopes and what the token permits are not checked here.
         """
+        if not isinstance(raw, str):
+            raise InvalidRequest("credentials_malformed")
         if len(raw) > self._max_token_bytes:
             raise InvalidRequest("token_too_large")
         token, expires_at, not_before, issued_at = self._signed(raw, self._keys.ring())

@@ -1,0 +1,41 @@
+"""Checks of the built wheel, on each Python that is there and on the oldest dependencies that are admitted."""
+
+import shutil
+import tomllib
+from pathlib import Path
+
+import nox
+
+PROJECT = tomllib.loads(Path("pyproject.toml").read_text())["project"]
+OLDEST = ["pyjwt==2.10.0", "werkzeug==3.1.0"]
+BESIDE_THE_PACKAGE = ["tests", "docs", "demo_app.py", "README.md", "CHANGELOG.md", "SECURITY.md", "pyproject.toml"]
+
+nox.options.reuse_existing_virtualenvs = True
+nox.options.error_on_missing_interpreters = False
+
+
+@nox.session(python=["3.11", "3.12", "3.13"])
+def wheel(session: nox.Session) -> None:
+    """Test the wheel, away from the checkout, so that a file missing from it is missed."""
+    test_the_wheel(session)
+
+
+@nox.session(python="3.11")
+def oldest(session: nox.Session) -> None:
+    """Test with the oldest releases that pyproject.toml admits."""
+    test_the_wheel(session, *OLDEST)
+
+
+def test_the_wheel(session: nox.Session, *constraints: str) -> None:
+    """Build, install and test the wheel in a folder of its own."""
+    folder = Path(session.create_tmp()).resolve()
+    session.install("--quiet", "build")
+    session.run("python", "-m", "build", "--wheel", "--outdir", str(folder), silent=True)
+    (built,) = folder.glob("*.whl")
+    session.install("--quiet", f"{built}[test]", *constraints)
+    for name in BESIDE_THE_PACKAGE:
+        source = Path(name)
+        copy = shutil.copytree if source.is_dir() else shutil.copy
+        copy(source, folder / name)
+    session.chdir(folder)
+    session.run("python", "-m", "pytest", "-q", "-p", "no:cacheprovider", *session.posargs)

@@ -1,0 +1,115 @@
+"""The failure registry, walked as a whole."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from webtest import TestApp
+from webtest.lint import middleware as lint
+
+from jwt_middleware import AuthError, ConfigurationError, InsufficientScope, InvalidToken, MissingToken
+from jwt_middleware.errors import refuse, registry
+
+ERRORS = [pytest.param(kind, reason, id=reason) for reason, kind in registry().items()]
+# RFC 6750 §3: the characters that error and error_description may hold.
+DESCRIPTION = re.compile(r"[\x20-\x21\x23-\x5B\x5D-\x7E]+")
+# RFC 9110 §11.2, §11.6.1: a challenge whose every value is a quoted string.
+CHALLENGE = re.compile(r'Bearer [a-z_]+="[^"\\]+"(, [a-z_]+="[^"\\]+")*')
+REFERENCE = Path(__file__).parents[1] / "docs" / "errors.md"
+
+
+@pytest.mark.parametrize(("kind", "reason"), ERRORS)
+def test_description_stays_within_rfc6750(kind, reason):
+    """A description can be quoted in a header as it is."""
+    description = kind(reason).description
+
+    assert DESCRIPTION.fullmatch(description)
+
+
+@pytest.mark.parametrize(("kind", "reason"), ERRORS)
+def test_401_carries_a_quoted_challenge(kind, reason):
+    """A 401 has a challenge, and in every challenge each value is quoted and the realm comes first."""
+    challenge = kind(reason, scopes=["a:b"]).challenge("the realm")
+
+    assert challenge is None or CHALLENGE.fullmatch(challenge)
+    assert challenge is None or challenge.startswith('Bearer realm="the realm"')
+    assert challenge or kind.code != 401
+
+
+@pytest.mark.parametrize(("kind", "reason"), ERRORS)
+def test_reference_has_a_row(kind, reason):
+    """The documentation lists each reason with its status, error code and description."""
+    row = f"| `{reason}` | {kind.code} | `{kind.error}` | {kind.reasons[reason]} |"
+
+    assert row in REFERENCE.read_text()
+
+
+@pytest.mark.parametrize(("kind", "reason"), ERRORS)
+def test_error_is_itself_a_wsgi_application(kind, reason):
+    """An error that application code raises renders as the middleware would render it."""
+    error = kind(reason)
+
+    response = TestApp(lint(error)).get("/", status=error.status)
+
+    assert response.json == {"error": kind.error, "error_description": kind.reasons[reason], "reason": reason}
+    assert response.headers.get("WWW-Authenticate") == error.challenge()
+    assert response.headers["Cache-Control"] == "no-store"
+    assert response.content_type == "application/json"
+
+
+def test_reasons_belong_to_one_class_each():
+    """No reason stands in two classes, so each has one status."""
+    reasons = [reason for kind in set(registry().values()) for reason in kind.reasons]
+
+    assert len(reasons) == len(set(reasons)) == len(registry())
+
+
+def test_reason_may_be_left_out_where_there_is_one():
+    """A class with a single reason needs no argument."""
+    assert MissingToken().reason == "token_missing"
+
+
+@pytest.mark.parametrize("reason", [None, "nonsense", "token_missing"])
+def test_reason_must_be_one_of_the_class(reason):
+    """A reason that the class does not know is a mistake in the caller's code."""
+    with pytest.raises(ValueError, match="unpack|is not one of"):
+        InvalidToken(reason)
+
+
+def test_scopes_of_an_error_reach_body_and_challenge():
+    """The scopes that were needed stand in both places, separated by spaces."""
+    error = InsufficientScope(scopes=["orders:write", "orders:read"])
+
+    assert json.loads(error.get_body())["scope"] == "orders:write orders:read"
+    assert error.challenge().endswith(', scope="orders:write orders:read"')
+
+
+def test_scopes_that_break_out_of_a_header_are_refused():
+    """A scope with quotes or line breaks cannot be put into an error."""
+    with pytest.raises(ValueError, match="scope-token"):
+        InsufficientScope(scopes=['a"\r\nSet-Cookie: x=y'])
+
+
+def test_faults_are_reported_together():
+    """One error names all that is wrong."""
+    with pytest.raises(ConfigurationError) as caught:
+        refuse(iter(["a: wrong"]), iter([]), iter(["b: wrong", "c: wrong"]))
+
+    assert caught.value.faults == ("a: wrong", "b: wrong", "c: wrong")
+    assert str(caught.value) == "a: wrong; b: wrong; c: wrong"
+
+
+def test_errors_of_an_application_join_the_registry():
+    """An application may derive a failure of its own, with its own reasons."""
+
+    class TenantSuspended(AuthError):
+        code = 403
+        error = "access_denied"
+        reasons = {"tenant_suspended": "The tenant is suspended"}
+
+    try:
+        assert TenantSuspended().to_dict()["reason"] == "tenant_suspended"
+        assert registry()["tenant_suspended"] is TenantSuspended
+    finally:
+        TenantSuspended.reasons = {}

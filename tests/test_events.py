@@ -1,0 +1,65 @@
+"""Events: what is logged, and that a broken hook does no harm."""
+
+import logging
+
+import pytest
+
+from jwt_middleware import log_events
+from jwt_middleware.events import CallableFailed, KeyDropped, RequestRejected, emit
+
+REJECTED = RequestRejected(reason="token_expired", status=401, method="GET", path="/x", claim="exp")
+
+
+def test_log_is_one_line_of_names_and_values(caplog):
+    """A refusal is logged with its reason, and without what is not known."""
+    with caplog.at_level(logging.INFO, "jwt_middleware"):
+        log_events(REJECTED)
+
+    assert caplog.messages == ["RequestRejected reason='token_expired' status=401 method='GET' path='/x' claim='exp'"]
+
+
+def test_log_of_hostile_path_stays_one_line(caplog):
+    """A line break in a path cannot forge a second entry."""
+    with caplog.at_level(logging.INFO, "jwt_middleware"):
+        log_events(REJECTED._replace(path="/x\r\nRequestAccepted admin\x1b[2J"))
+
+    assert "\n" not in caplog.messages[0]
+    assert "\x1b" not in caplog.messages[0]
+
+
+@pytest.mark.parametrize(
+    ("event", "level"),
+    [
+        pytest.param(REJECTED, logging.INFO, id="refusal"),
+        pytest.param(REJECTED._replace(reason="token_malformed", cause="ValueError"), logging.INFO, id="bad input"),
+        pytest.param(REJECTED._replace(reason="claim_invalid", cause="KeyError"), logging.ERROR, id="broken validator"),
+        pytest.param(REJECTED._replace(reason="check_failed", cause="KeyError"), logging.ERROR, id="broken check"),
+        pytest.param(KeyDropped(position=0, key_id=None, problem="x"), logging.WARNING, id="key dropped"),
+        pytest.param(CallableFailed(argument="render", cause="KeyError"), logging.ERROR, id="broken renderer"),
+    ],
+)
+def test_level_follows_who_must_act(event, level, caplog):
+    """Clients' mistakes are INFO, key problems WARNING, bugs in the application's callables ERROR."""
+    with caplog.at_level(logging.DEBUG, "jwt_middleware"):
+        log_events(event)
+
+    assert [record.levelno for record in caplog.records] == [level]
+
+
+def test_log_below_its_level_writes_nothing(caplog):
+    """Where INFO is off, a refusal leaves no record."""
+    with caplog.at_level(logging.WARNING, "jwt_middleware"):
+        log_events(REJECTED)
+
+    assert caplog.records == []
+
+
+def test_hook_that_raises_is_logged_and_survived(caplog):
+    """An exception in a hook ends in the log."""
+
+    def broken(event):
+        raise RuntimeError("metrics are down")
+
+    emit(broken, REJECTED)
+
+    assert "on_event raised for RequestRejected" in caplog.text

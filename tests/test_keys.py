@@ -1,0 +1,292 @@
+"""Keys at hand: what is refused at construction, and how a ring is searched."""
+
+import json
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, rsa
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat, PublicFormat
+from tests.conftest import SECRET, pem_of
+
+from jwt_middleware import ConfigurationError, JWKSet, PrivateKey, PublicKey, SecretKey
+from jwt_middleware.jose import ASYMMETRIC, HMAC, public_pem
+from jwt_middleware.keys import KeyRing, MergedKeys
+
+
+def public_forms(private):
+    """Return every form in which the public half of a key may be mistaken for a secret."""
+    public = private.public_key()
+    forms = {
+        "PEM": public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
+        "DER": public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
+    }
+    if not isinstance(private, ed448.Ed448PrivateKey):
+        forms["OpenSSH"] = public.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+    return forms
+
+
+KINDS = {"RSA": rsa.generate_private_key(public_exponent=65537, key_size=2048), "EC": ec.generate_private_key(ec.SECP256R1())}
+PUBLIC_FORMS = [
+    *(pytest.param(form, id=f"{kind} {name}") for kind, key in KINDS.items() for name, form in public_forms(key).items()),
+    pytest.param(KINDS["RSA"].public_key().public_bytes(Encoding.PEM, PublicFormat.PKCS1), id="RSA PKCS1 PEM"),
+    pytest.param(KINDS["RSA"].public_key().public_bytes(Encoding.DER, PublicFormat.PKCS1), id="RSA PKCS1 DER"),
+    pytest.param(pem_of(KINDS["RSA"]), id="private PEM"),
+    pytest.param(json.dumps({"kty": "oct", "k": "a" * 43}), id="JWK"),
+    pytest.param(json.dumps({"keys": [{"kty": "RSA", "n": "a" * 43}]}), id="JWK set"),
+    pytest.param(' [{"kty": "oct"}, "aaaaaaaaaaaaaaaaaaaaaa"]', id="JWK list"),
+    pytest.param(b"-----BEGIN CERTIFICATE-----\nMIIB" + b"a" * 64, id="certificate PEM"),
+]
+
+
+@pytest.mark.parametrize("form", PUBLIC_FORMS)
+def test_secret_key_refuses_whatever_is_a_key(form):
+    """A public key can never be set as an HMAC secret: whoever reads it could sign with it."""
+    with pytest.raises(ConfigurationError, match=r"^secret: this is a key"):
+        SecretKey(form)
+
+
+@pytest.mark.parametrize(("algorithm", "least"), [("HS256", 32), ("HS384", 48), ("HS512", 64)])
+def test_secret_key_needs_as_many_bytes_as_its_hash(algorithm, least):
+    """A secret is as long as the hash or longer (RFC 7518 §3.2)."""
+    assert SecretKey("x" * least, algorithm=algorithm).key.algorithm == algorithm
+
+    with pytest.raises(ConfigurationError, match=f"{least - 1} bytes are too short for {algorithm}, which needs {least}"):
+        SecretKey("x" * (least - 1), algorithm=algorithm)
+
+
+def test_secret_key_counts_bytes():
+    """A secret of sixteen two-byte characters has thirty-two bytes."""
+    assert SecretKey("é" * 16).key.material == ("é" * 16).encode()
+
+
+def test_secret_key_reports_all_faults():
+    """Algorithm, secret and key id are checked together."""
+    with pytest.raises(ConfigurationError) as caught:
+        SecretKey("short", algorithm="RS256", key_id="")
+
+    assert [fault.partition(":")[0] for fault in caught.value.faults] == ["algorithm", "secret", "key_id"]
+
+
+@pytest.mark.parametrize("secret", [None, 5, ["x" * 32], bytearray(b"x" * 32)])
+def test_secret_key_takes_str_and_bytes_only(secret):
+    """Another type is no secret, and its value is not shown."""
+    with pytest.raises(ConfigurationError, match=f"a {type(secret).__name__} is no secret"):
+        SecretKey(secret)
+
+
+@pytest.mark.parametrize("algorithm", ["none", "hs256", "", "HS1", None, ["HS256"]])
+def test_secret_key_with_unknown_algorithm_is_refused(algorithm):
+    """Only the three HMAC algorithms take a secret."""
+    with pytest.raises(ConfigurationError, match=r"^algorithm: "):
+        SecretKey(SECRET, algorithm=algorithm)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        pytest.param(SecretKey(SECRET), id="secret"),
+        pytest.param(SecretKey(SECRET).key, id="key"),
+        pytest.param(PrivateKey(pem_of(KINDS["EC"]), algorithm="ES256"), id="private"),
+        pytest.param(PrivateKey(pem_of(KINDS["EC"]), algorithm="ES256").public_key(), id="public"),
+        pytest.param(JWKSet({"keys": [{"kty": "oct", "k": "c2VjcmV0" * 8}]}, algorithms=HMAC), id="set"),
+    ],
+)
+def test_repr_hides_the_material(key):
+    """A key in a log shows its algorithm and id only."""
+    shown = repr(key)
+
+    assert "secret of" not in shown
+    assert "c2VjcmV0" not in shown
+    assert "object at" not in shown
+    assert key.__class__.__name__ in shown
+
+
+@pytest.mark.parametrize("algorithm", ASYMMETRIC)
+def test_private_key_and_its_public_half_agree(private_keys, algorithm):
+    """What a private key signs, its public half verifies, under the same id."""
+    private = private_keys[algorithm]
+    public = private.public_key()
+
+    (key,) = public.ring().find(algorithm, f"key-{algorithm}")
+    assert key.material.public_numbers() == private.key.material.public_key().public_numbers() if "d" not in algorithm else key
+    assert (public.key.algorithm, public.key.key_id) == (algorithm, f"key-{algorithm}")
+
+
+def test_ed25519_goes_by_both_names(private_keys):
+    """EdDSA and Ed25519 name one algorithm (RFC 9864 §2.2)."""
+    ring = private_keys["EdDSA"].public_key().ring()
+
+    assert ring.algorithms == {"EdDSA", "Ed25519"}
+
+
+def test_public_key_takes_str_and_bytes(private_keys):
+    """A PEM file may have been read as text or as bytes."""
+    pem = public_pem(private_keys["RS256"].key)
+
+    assert PublicKey(pem.decode(), algorithm="RS256").ring().algorithms == PublicKey(pem, algorithm="RS256").ring().algorithms
+
+
+@pytest.mark.parametrize(
+    ("pem", "algorithm"),
+    [
+        pytest.param(pem_of(KINDS["RSA"]), "ES256", id="RSA key for ECDSA"),
+        pytest.param(pem_of(KINDS["EC"]), "RS256", id="EC key for RSA"),
+        pytest.param(pem_of(KINDS["EC"]), "ES384", id="P-256 for ES384"),
+        pytest.param(pem_of(KINDS["EC"]), "EdDSA", id="EC key for EdDSA"),
+        pytest.param(pem_of(ed448.Ed448PrivateKey.generate()), "EdDSA", id="Ed448"),
+        pytest.param(pem_of(ec.generate_private_key(ec.SECP256K1())), "ES256", id="secp256k1"),
+        pytest.param(pem_of(rsa.generate_private_key(public_exponent=65537, key_size=1024)), "RS256", id="1024 bits"),
+        pytest.param(
+            KINDS["RSA"].private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"x")), "RS256", id="encrypted"
+        ),
+        pytest.param(b"-----BEGIN PRIVATE KEY-----\nbm8=\n-----END PRIVATE KEY-----\n", "RS256", id="no key"),
+        pytest.param(b"-----BEGIN PRIVATE KEY-----", "EdDSA", id="cut off"),
+    ],
+)
+def test_private_key_that_does_not_fit_is_refused(pem, algorithm):
+    """Type, curve, size and form of a PEM key are checked when it is loaded."""
+    with pytest.raises(ConfigurationError, match=r"^pem: "):
+        PrivateKey(pem, algorithm=algorithm)
+
+
+def test_public_key_refuses_a_private_one(pems):
+    """A private key where a public one belongs is pointed out."""
+    with pytest.raises(ConfigurationError, match=r"no public key in PEM form; write PrivateKey\(pem, ...\).public_key\(\)"):
+        PublicKey(pems["RS256"], algorithm="RS256")
+
+
+def test_private_key_refuses_a_public_one(private_keys):
+    """A public key cannot sign."""
+    with pytest.raises(ConfigurationError, match="no private key in PEM form"):
+        PrivateKey(public_pem(private_keys["RS256"].key), algorithm="RS256")
+
+
+@pytest.mark.parametrize("algorithm", ["HS256", "none", "RS1", None])
+def test_pem_key_with_unknown_algorithm_is_refused(pems, algorithm):
+    """A key pair needs one of the asymmetric algorithms."""
+    with pytest.raises(ConfigurationError, match=r"^algorithm: .* has no key pair"):
+        PrivateKey(pems["RS256"], algorithm=algorithm)
+
+
+@pytest.mark.parametrize("pem", [None, 5, "not a key", b""])
+def test_pem_key_that_is_no_pem_is_refused(pem):
+    """Whatever is no PEM is named by its type."""
+    with pytest.raises(ConfigurationError, match=r"^pem: "):
+        PublicKey(pem, algorithm="RS256")
+
+
+@pytest.fixture
+def jwk(private_keys):
+    """The published form of an ES256 key."""
+    public = private_keys["ES256"].public_key()
+    x, y = (number.to_bytes(32) for number in _coordinates(public))
+    return {"kty": "EC", "crv": "P-256", "x": _url(x), "y": _url(y), "kid": "ec"}
+
+
+def _coordinates(public):
+    numbers = public.key.material.public_numbers()
+    return numbers.x, numbers.y
+
+
+def _url(data):
+    from tests.conftest import base64url
+
+    return base64url(data)
+
+
+@pytest.mark.parametrize("form", [dict, json.dumps, lambda document: json.dumps(document).encode()], ids=["dict", "str", "bytes"])
+def test_jwk_set_takes_document_or_text(jwk, form):
+    """A set may be given parsed or as JSON."""
+    assert JWKSet(form({"keys": [jwk]})).ring().algorithms == {"ES256"}
+
+
+def test_jwk_set_drops_bad_members_with_an_event_each(jwk):
+    """Good keys beside bad ones keep working, and each bad one is reported."""
+    events = []
+
+    keys = JWKSet({"keys": [jwk, 5, jwk | {"kid": "x", "use": "enc"}]}, on_event=events.append)
+
+    assert [key.key_id for key in keys.ring().keys] == ["ec"]
+    assert [(event.position, event.key_id, event.problem) for event in events] == [
+        (1, None, "not an object"),
+        (2, "x", "its use is not sig"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        pytest.param({}, id="no keys"),
+        pytest.param({"keys": {}}, id="keys is no list"),
+        pytest.param({"keys": []}, id="empty"),
+        pytest.param({"keys": [1, None]}, id="nothing usable"),
+        pytest.param("[]", id="no object"),
+        pytest.param("{", id="no JSON"),
+        pytest.param(5, id="no document"),
+    ],
+)
+def test_jwk_set_without_usable_key_is_refused(document):
+    """A set that can verify nothing is a mistake at start."""
+    with pytest.raises(ConfigurationError, match=r"^document: "):
+        JWKSet(document, on_event=lambda event: None)
+
+
+@pytest.mark.parametrize(
+    "algorithms",
+    [
+        pytest.param([], id="none at all"),
+        pytest.param("RS256", id="a str"),
+        pytest.param(["RS256", "XS1"], id="unknown"),
+        pytest.param(["none"], id="none"),
+        pytest.param(["HS256", "RS256"], id="secrets and public keys"),
+    ],
+)
+def test_jwk_set_with_unusable_algorithms_is_refused(jwk, algorithms):
+    """Secrets and public keys never share a set, and unknown algorithms are named."""
+    with pytest.raises(ConfigurationError, match=r"^algorithms: "):
+        JWKSet({"keys": [jwk]}, algorithms=algorithms)
+
+
+def ring_of(*ids):
+    return KeyRing(SecretKey(f"{index}{SECRET}", key_id=key_id).key for index, key_id in enumerate(ids))
+
+
+@pytest.mark.parametrize(
+    ("ids", "key_id", "found"),
+    [
+        pytest.param(["a", "b"], "a", ["a"], id="the one it names"),
+        pytest.param(["a", None], "a", ["a"], id="only the one it names"),
+        pytest.param(["a", "b"], "c", [], id="none by that name"),
+        pytest.param(["a", None], "c", [None], id="one without a name"),
+        pytest.param(["a", "b", None], None, ["a", "b", None], id="no name asked for"),
+    ],
+)
+def test_ring_finds_keys_by_id(ids, key_id, found):
+    """A ``kid`` picks its key; without one, or with one that no key carries, the others are candidates."""
+    assert [key.key_id for key in ring_of(*ids).find("HS256", key_id)] == found
+
+
+def test_ring_never_offers_a_key_of_another_algorithm():
+    """The ``kid`` of an HS256 key finds nothing for a token that says RS256, nor does having none."""
+    ring = ring_of("a", None)
+
+    assert list(ring.find("RS256", "a")) == list(ring.find("RS256", "b")) == list(ring.find("RS256", None)) == []
+
+
+def test_merged_keys_hold_all_and_follow_changes():
+    """Several sources are one ring, which stays the same until one of them changes."""
+
+    class Changing:
+        def __init__(self):
+            self.now = ring_of("new")
+
+        def ring(self):
+            return self.now
+
+    changing = Changing()
+    merged = MergedKeys([SecretKey(SECRET, key_id="old"), changing])
+
+    before = merged.ring()
+    assert [key.key_id for key in before.keys] == ["old", "new"]
+    assert merged.ring() is before
+    changing.now = ring_of("newer")
+    assert [key.key_id for key in merged.ring().keys] == ["old", "newer"]

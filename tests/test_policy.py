@@ -1,0 +1,371 @@
+"""`Policy`: which rule decides, hostile paths, and what construction refuses."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jwt_middleware import (
+    AccessDenied,
+    AccessToken,
+    ConfigurationError,
+    InsufficientScope,
+    MissingToken,
+    Policy,
+    delegate,
+    optional,
+    public,
+    require,
+)
+from jwt_middleware.policy import DELEGATED, OPTIONAL, PUBLIC, REQUIRED, clean_path
+
+
+def mode(policy, path, method="GET"):
+    return policy.decide(method, path).mode
+
+
+@pytest.mark.parametrize("path", ["/", "", "/a", "/a/b", "//", "/../x", "no-slash", "*"])
+def test_empty_policy_protects_everything(path):
+    """Without rules every request needs a token."""
+    assert mode(Policy(), path) is REQUIRED
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path", "matches"),
+    [
+        pytest.param("/health", "/health", True, id="exact"),
+        pytest.param("/health", "/healthy", False, id="longer word"),
+        pytest.param("/health", "/health/x", False, id="below exact"),
+        pytest.param("/health", "/HEALTH", False, id="case counts"),
+        pytest.param("/static/*", "/static", True, id="the prefix itself"),
+        pytest.param("/static/*", "/static/a/b", True, id="below"),
+        pytest.param("/static/*", "/static/", True, id="the prefix with a slash"),
+        pytest.param("/static/*", "/staticfile", False, id="by segments only"),
+        pytest.param("/*", "/", True, id="all: root"),
+        pytest.param("/*", "/a/b", True, id="all: below"),
+        pytest.param("/*", "", True, id="all: empty path"),
+        pytest.param("/", "/", True, id="root"),
+        pytest.param("/", "", True, id="root as empty path"),
+        pytest.param("/", "/a", False, id="root only"),
+        pytest.param("/docs/", "/docs/", True, id="slash at the end, as written"),
+        pytest.param("/docs/", "/docs", False, id="slash at the end, left out"),
+        pytest.param("/docs", "/docs/", False, id="slash at the end, added"),
+        pytest.param("/straße/東", "/straße/東".encode().decode("latin-1"), True, id="PATH_INFO is UTF-8 read as latin-1"),
+        pytest.param("/files/*", "/files/%2", True, id="percent sign"),
+        pytest.param("/files/*", "/files/a.b/..c", True, id="dots that are no segment"),
+        pytest.param("/files/*", "/files/\xa0x", True, id="beyond ASCII"),
+    ],
+)
+def test_pattern_matches_exactly_or_by_segments(pattern, path, matches):
+    """A path is public if the pattern covers it as a whole."""
+    assert (mode(Policy(public(pattern)), path) is PUBLIC) is matches
+
+
+HOSTILE = [
+    "//admin",
+    "/admin/",
+    "/admin//",
+    "/./admin",
+    "/admin/.",
+    "/public/../admin",
+    "/public/./../admin",
+    "/public/..//admin",
+    "/public/..\\admin",
+    "\\admin",
+    "/public\\..\\admin",
+    "/public/%2e%2e/admin",
+    "/public/%2E./admin",
+    "/public/.%2e%2fadmin",
+    "/public%2f..%2Fadmin",
+    "/public%5C..%5cadmin",
+    "/adm\x00in",
+    "/admin\x00",
+    "/public/\x00../admin",
+    "/public/.\x7f./admin",
+    "/\x1fadmin",
+    "admin",
+    "../admin",
+    "/../../admin",
+]
+
+
+@pytest.mark.parametrize("path", HOSTILE)
+def test_path_that_may_be_read_as_protected_is_protected(path):
+    """No spelling of a protected path profits from the public rule around it."""
+    policy = Policy(require("/admin", scopes=["admin"]), public("/*"))
+
+    decision = policy.decide("GET", path)
+
+    assert decision.mode is REQUIRED
+    assert decision.rules[0 if len(decision.rules) == 1 else -1].scopes or decision.rules[0].scopes == ("admin",)
+
+
+@pytest.mark.parametrize("path", HOSTILE)
+def test_path_that_may_be_read_as_public_is_not_public_for_that(path):
+    """A spelling that only comes down to a public path still needs a token."""
+    assert mode(Policy(public("/admin")), path) is REQUIRED
+
+
+def test_unclean_path_below_one_public_prefix_stays_public():
+    """Where both readings are public there is nothing to protect."""
+    policy = Policy(public("/static/*"))
+
+    assert mode(policy, "/static/a//b/../c/") is PUBLIC
+
+
+def test_unclean_path_must_satisfy_both_rules():
+    """Read as two protected paths, a request needs the scopes of both."""
+    policy = Policy(require("/a/*", scopes=["a"]), require("/b/*", scopes=["b"]))
+
+    decision = policy.decide("GET", "/a/../b/c")
+
+    assert [rule.scopes for rule in decision.rules] == [("a",), ("b",)]
+
+
+@pytest.mark.parametrize(
+    ("rules", "expected"),
+    [
+        pytest.param([public("/a/*"), optional("/b/*")], OPTIONAL, id="public and optional"),
+        pytest.param([optional("/a/*"), public("/b/*")], OPTIONAL, id="optional and public"),
+        pytest.param([delegate("/a/*"), optional("/b/*")], OPTIONAL, id="delegate and optional"),
+        pytest.param([public("/a/*"), delegate("/b/*")], DELEGATED, id="public and delegate"),
+        pytest.param([delegate("/a/*"), require("/b/*")], REQUIRED, id="delegate and require"),
+    ],
+)
+def test_unclean_path_gets_the_stricter_mode(rules, expected):
+    """Of two readings the stricter one counts."""
+    assert mode(Policy(*rules), "/a/../b/x") is expected
+
+
+segments = st.lists(st.sampled_from(["a", "admin", ".", "..", "", "%2e%2e", "%2F", "\\", "\x00", ";x", "ä"]), max_size=6)
+
+
+@given(segments.map("/".join) | st.text(st.characters(codec="latin-1"), max_size=20))
+def test_public_means_public_in_both_readings(path):
+    """A path is public only if its cleaned form is public, too, whatever the path."""
+    policy = Policy(require("/admin/*"), public("/a/*", "/"))
+
+    if mode(policy, path) is PUBLIC:
+        assert mode(policy, clean_path(path)) is PUBLIC
+
+
+@given(st.text(st.characters(codec="latin-1"), max_size=30))
+def test_clean_path_is_clean(path):
+    """Cleaning gives a path without anything left to clean, but for what was encoded twice."""
+    cleaned = clean_path(path)
+
+    assert cleaned[0] == "/"
+    assert not {"", ".", ".."} & set(cleaned[1:].split("/")) or cleaned == "/"
+    assert "\\" not in cleaned
+
+
+def test_first_matching_rule_decides():
+    """A narrow exception goes before the wide rule."""
+    policy = Policy(require("/static/private/*"), public("/static/*"), optional("/*"))
+
+    assert [mode(policy, path) for path in ("/static/private/x", "/static/x", "/x")] == [REQUIRED, PUBLIC, OPTIONAL]
+
+
+@pytest.mark.parametrize(
+    ("methods", "method", "matches"),
+    [
+        pytest.param(None, "BREW", True, id="all methods"),
+        pytest.param(["GET"], "GET", True, id="GET"),
+        pytest.param(["GET"], "HEAD", True, id="HEAD follows GET"),
+        pytest.param(["HEAD"], "GET", False, id="GET does not follow HEAD"),
+        pytest.param(["GET"], "POST", False, id="another method"),
+        pytest.param(["GET", "POST"], "POST", True, id="one of several"),
+        pytest.param(["GET"], "get", False, id="methods have case"),
+        pytest.param(["GET"], "", False, id="no method"),
+    ],
+)
+def test_methods_limit_a_rule(methods, method, matches):
+    """A rule applies to its methods only."""
+    assert (mode(Policy(public("/x", methods=methods)), "/x", method) is PUBLIC) is matches
+
+
+def permits(rule, claims, environ=None):
+    """Return what the rule raises for a token with these claims, or None."""
+    try:
+        rule.authorize(AccessToken(claims, {}), environ or {})
+    except (InsufficientScope, AccessDenied, MissingToken) as error:
+        return error
+    return None
+
+
+@pytest.mark.parametrize(
+    ("scope", "granted"),
+    [
+        pytest.param("a b x", True, id="all and one"),
+        pytest.param("a b x y", True, id="all and both"),
+        pytest.param("a b", False, id="all and none"),
+        pytest.param("a x", False, id="not all"),
+        pytest.param("", False, id="empty"),
+        pytest.param(None, False, id="no scope claim"),
+    ],
+)
+def test_require_wants_all_scopes_and_one_of_any(scope, granted):
+    """All of `scopes`, and at least one of `any_scope`."""
+    rule = require("/x", scopes=["a", "b"], any_scope=["x", "y"])
+    error = permits(rule, {} if scope is None else {"scope": scope})
+
+    assert (error is None) is granted
+    assert granted or error.scopes == ("a", "b", "x", "y")
+
+
+@pytest.mark.parametrize(
+    ("check", "reason"),
+    [
+        pytest.param(lambda token, environ: True, None, id="true"),
+        pytest.param(lambda token, environ: environ["user"] == token.subject, None, id="sees both"),
+        pytest.param(lambda token, environ: False, "check_failed", id="false"),
+        pytest.param(lambda token, environ: None, "check_failed", id="forgotten return"),
+        pytest.param(lambda token, environ: token.claims["nope"], "check_failed", id="exception"),
+    ],
+)
+def test_check_must_approve(check, reason):
+    """A check that does not answer something true denies access."""
+    error = permits(require("/x", check=check), {"sub": "alice"}, {"user": "alice"})
+
+    assert (error.reason if error else None) == reason
+
+
+def test_check_may_choose_its_own_failure():
+    """An `AuthError` that a check raises is the answer."""
+
+    def check(token, environ):
+        raise MissingToken
+
+    assert isinstance(permits(require("/x", check=check), {}), MissingToken)
+
+
+def test_check_that_breaks_keeps_its_cause():
+    """The exception behind a denial is not lost."""
+    error = permits(require("/x", check=lambda token, environ: 1 / 0), {})
+
+    assert isinstance(error.__cause__, ZeroDivisionError)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "expected"),
+    [
+        pytest.param("GET", "/health", "GET '/health' passes without a token: rule 1, public('/health')", id="public"),
+        pytest.param("GET", "/x", "GET '/x' needs a valid token: no rule matches", id="no rule"),
+        pytest.param(
+            "POST",
+            "/orders/1",
+            "POST '/orders/1' needs a valid token: rule 2, require('/orders/*', methods=['POST'], scopes=['orders:write'])",
+            id="require",
+        ),
+        pytest.param(
+            "GET",
+            "/me",
+            "GET '/me' passes without a token or with a valid one: rule 3, optional('/me', '/you')",
+            id="optional",
+        ),
+        pytest.param(
+            "GET",
+            "/mcp",
+            "GET '/mcp' passes, and the application is told whether its token is good: rule 4, delegate('/mcp')",
+            id="delegate",
+        ),
+        pytest.param(
+            "GET",
+            "/me/../special",
+            "GET '/me/../special' (judged also as '/special') needs a valid token: rule 5, require('/special',"
+            " any_scope=['a', 'b'], check=approve)",
+            id="unclean",
+        ),
+    ],
+)
+def test_explain_names_the_deciding_rule(method, path, expected):
+    """An operator can ask why."""
+
+    def approve(token, environ):
+        return True
+
+    policy = Policy(
+        public("/health"),
+        require("/orders/*", methods=["POST"], scopes=["orders:write"]),
+        optional("/me", "/you"),
+        delegate("/mcp"),
+        require("/special", any_scope=["a", "b"], check=approve),
+    )
+
+    assert policy.explain(method, path) == expected
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        pytest.param(lambda: public(), "paths: a rule needs at least one", id="no path"),
+        pytest.param(lambda: public("health"), "paths: 'health' can never match as written; write '/health'", id="no slash"),
+        pytest.param(lambda: public("/a//b"), "write '/a/b'", id="double slash"),
+        pytest.param(lambda: public("/a/../b"), "write '/b'", id="dot segments"),
+        pytest.param(lambda: public("/a/%2e"), "write '/a'", id="encoded"),
+        pytest.param(lambda: public("/a/*/b"), "not its last segment", id="star in the middle"),
+        pytest.param(lambda: public("/a*"), "not its last segment", id="star within a segment"),
+        pytest.param(lambda: public("*"), "not its last segment", id="star alone"),
+        pytest.param(lambda: public(""), "can never match", id="empty"),
+        pytest.param(lambda: public(["/a"]), "a list is no path", id="list"),
+        pytest.param(lambda: public("/a", methods=["get"]), "methods: ['get'] are no HTTP methods", id="lower case"),
+        pytest.param(lambda: public("/a", methods=[]), "methods: [] are no HTTP methods", id="no methods"),
+        pytest.param(lambda: public("/a", methods="GET"), "methods: 'GET' is a str; write ['GET']", id="method as a str"),
+        pytest.param(lambda: public("/a", methods=[5]), "methods: [5] are no HTTP methods", id="method a number"),
+        pytest.param(lambda: require("/a", scopes="a b"), "scopes: 'a b' is a str; write ['a b']", id="scopes as a str"),
+        pytest.param(lambda: require("/a", scopes=["a b"]), "scopes: 'a b' is no scope", id="two scopes in one"),
+        pytest.param(lambda: require("/a", any_scope=["ä"]), "scopes: 'ä' is no scope", id="not ASCII"),
+        pytest.param(lambda: require("/a", scopes=[None]), "scopes: None is no scope", id="no scope"),
+        pytest.param(lambda: require("/a", check=5), "check: a int is not callable", id="check"),
+        pytest.param(lambda: Policy("/health"), "rules: a str is no rule", id="path as rule"),
+        pytest.param(lambda: Policy(allow_preflight=1), "allow_preflight: 1 is no bool", id="preflight"),
+        pytest.param(lambda: Policy(public("/a"), require("/a")), "'/a' in require('/a') is never reached", id="conflict"),
+        pytest.param(lambda: Policy(public("/a"), public("/a")), "never reached", id="twice"),
+        pytest.param(lambda: Policy(public("/a", "/a")), "never reached", id="twice in one rule"),
+        pytest.param(lambda: Policy(public("/*"), require("/admin/*")), "never reached", id="behind a wider rule"),
+        pytest.param(lambda: Policy(public("/a/*"), require("/a")), "never reached", id="prefix covers itself"),
+        pytest.param(lambda: Policy(public("/a/*"), require("/a/")), "never reached", id="prefix covers its slash"),
+        pytest.param(
+            lambda: Policy(public("/a"), require("/a", methods=["POST"])), "never reached", id="methods behind all methods"
+        ),
+        pytest.param(
+            lambda: Policy(public("/a", methods=["GET"]), require("/a", methods=["HEAD"])), "never reached", id="HEAD behind GET"
+        ),
+        pytest.param(
+            lambda: Policy(
+                public("/*", methods=["GET"]), public("/a", methods=["POST"]), require("/a", methods=["GET", "POST"])
+            ),
+            "never reached",
+            id="methods covered by two rules",
+        ),
+    ],
+)
+def test_rule_that_cannot_work_is_refused(make, message):
+    """A rule that is malformed or can never apply is a mistake at start."""
+    with pytest.raises(ConfigurationError) as caught:
+        make()
+
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        pytest.param([public("/a"), require("/a/*")], id="narrow before wide"),
+        pytest.param([public("/a", methods=["GET"]), require("/a")], id="some methods before all"),
+        pytest.param([public("/a", methods=["GET"]), require("/a", methods=["GET", "POST"])], id="one method left"),
+        pytest.param([public("/a"), require("/a/")], id="with and without slash"),
+        pytest.param([public("/a/*"), require("/ab/*")], id="neighbours"),
+        pytest.param([require("/a"), public("/*")], id="all the rest"),
+    ],
+)
+def test_rules_that_can_apply_are_accepted(rules):
+    """Rules that overlap in part are fine."""
+    assert Policy(*rules).rules == tuple(rules)
+
+
+def test_rule_faults_are_reported_together():
+    """One error names all that is wrong with a rule."""
+    with pytest.raises(ConfigurationError) as caught:
+        require("x", methods=["get"], scopes=[""], check=5)
+
+    assert [fault.partition(":")[0] for fault in caught.value.faults] == ["paths", "methods", "scopes", "check"]

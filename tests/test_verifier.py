@@ -1,0 +1,525 @@
+"""`Verifier`: the order of the checks, each check, the cache, and what construction refuses."""
+
+import json
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.conftest import AUDIENCE, ISSUER, NOW, SECRET, Clock, good_claims, sign_raw
+
+from jwt_middleware import (
+    AuthError,
+    ConfigurationError,
+    ExpiredToken,
+    InvalidRequest,
+    InvalidToken,
+    JWKSet,
+    PrivateKey,
+    SecretKey,
+    Verifier,
+)
+from jwt_middleware.keys import KeyRing
+from jwt_middleware.validators import claim_is
+
+
+def refusal(verifier, token):
+    """Return reason and claim with which the verifier refuses a token."""
+    with pytest.raises(AuthError) as caught:
+        verifier.verify(token)
+    return caught.value.reason, caught.value.claim
+
+
+def test_good_token_gives_its_claims(verifier):
+    """What was signed is what is returned."""
+    token = verifier.verify(sign_raw(good_claims(role="admin")))
+
+    assert token.claims == good_claims(role="admin")
+    assert token.header == {"alg": "HS256"}
+
+
+@pytest.mark.parametrize(
+    ("header", "payload", "expected"),
+    [
+        pytest.param("{", good_claims(), ("token_malformed", None), id="header no JSON"),
+        pytest.param("[]", good_claims(), ("token_malformed", None), id="header no object"),
+        pytest.param('{"alg":"HS256","alg":"HS256"}', good_claims(), ("token_malformed", None), id="header member twice"),
+        pytest.param({"alg": "HS256", "kid": 5}, good_claims(), ("token_malformed", None), id="kid a number"),
+        pytest.param({"alg": "HS256", "kid": None}, good_claims(), ("token_malformed", None), id="kid null"),
+        pytest.param({"alg": "none"}, good_claims(), ("algorithm_not_allowed", None), id="alg none"),
+        pytest.param({"alg": "hs256"}, good_claims(), ("algorithm_not_allowed", None), id="alg in another case"),
+        pytest.param({"alg": "HS512"}, good_claims(), ("algorithm_not_allowed", None), id="alg of another key"),
+        pytest.param({"alg": ["HS256"]}, good_claims(), ("algorithm_not_allowed", None), id="alg a list"),
+        pytest.param({"alg": {}}, good_claims(), ("algorithm_not_allowed", None), id="alg an object"),
+        pytest.param({"typ": "JWT"}, good_claims(), ("algorithm_not_allowed", None), id="no alg"),
+        pytest.param({"alg": "HS256", "crit": ["exp"]}, good_claims(), ("header_not_understood", None), id="crit"),
+        pytest.param({"alg": "HS256", "crit": []}, good_claims(), ("header_not_understood", None), id="empty crit"),
+        pytest.param({"alg": "HS256", "b64": True}, good_claims(), ("header_not_understood", None), id="b64"),
+        pytest.param({"alg": "HS256", "zip": "DEF"}, good_claims(), ("header_not_understood", None), id="zip"),
+        pytest.param({"alg": "HS256", "typ": "dpop+jwt"}, good_claims(), ("type_not_allowed", None), id="DPoP proof"),
+        pytest.param({"alg": "HS256", "typ": "logout+jwt"}, good_claims(), ("type_not_allowed", None), id="logout token"),
+        pytest.param({"alg": "HS256", "typ": 5}, good_claims(), ("type_not_allowed", None), id="typ a number"),
+        pytest.param({"alg": "HS256", "typ": None}, good_claims(), ("type_not_allowed", None), id="typ null"),
+        pytest.param({"alg": "HS256", "typ": ""}, good_claims(), ("type_not_allowed", None), id="typ empty"),
+        pytest.param({"alg": "HS256"}, "[]", ("token_malformed", None), id="payload no object"),
+        pytest.param({"alg": "HS256"}, "", ("token_malformed", None), id="payload empty"),
+        pytest.param({"alg": "HS256"}, '{"a":NaN}', ("token_malformed", None), id="NaN"),
+        pytest.param({"alg": "HS256"}, '{"exp":1,"exp":9999999999}', ("token_malformed", None), id="claim twice"),
+        pytest.param({"alg": "HS256"}, b'\xef\xbb\xbf{"a":1}', ("token_malformed", None), id="byte order mark"),
+        pytest.param({"alg": "HS256"}, good_claims(iss="https://evil"), ("issuer_not_trusted", "iss"), id="other issuer"),
+        pytest.param({"alg": "HS256"}, good_claims(iss=None), ("issuer_not_trusted", "iss"), id="no issuer"),
+        pytest.param({"alg": "HS256"}, good_claims(iss=[ISSUER]), ("issuer_not_trusted", "iss"), id="issuer a list"),
+        pytest.param({"alg": "HS256"}, good_claims(iss=ISSUER + "/"), ("issuer_not_trusted", "iss"), id="slash behind issuer"),
+        pytest.param({"alg": "HS256"}, good_claims(aud="other"), ("audience_mismatch", "aud"), id="other audience"),
+        pytest.param({"alg": "HS256"}, good_claims(aud=None), ("audience_mismatch", "aud"), id="no audience"),
+        pytest.param({"alg": "HS256"}, good_claims(aud=[]), ("audience_mismatch", "aud"), id="audience empty"),
+        pytest.param({"alg": "HS256"}, good_claims(aud=["x", "y"]), ("audience_mismatch", "aud"), id="other audiences"),
+        pytest.param({"alg": "HS256"}, good_claims(aud=[AUDIENCE, 5]), ("audience_mismatch", "aud"), id="audience and a number"),
+        pytest.param({"alg": "HS256"}, good_claims(aud={AUDIENCE: 1}), ("audience_mismatch", "aud"), id="audience an object"),
+        pytest.param({"alg": "HS256"}, good_claims(aud=0), ("audience_mismatch", "aud"), id="audience a number"),
+        pytest.param({"alg": "HS256"}, good_claims(exp=None), ("claim_missing", "exp"), id="no expiry"),
+        pytest.param({"alg": "HS256"}, good_claims() | {"exp": None}, ("claim_missing", "exp"), id="expiry null"),
+        pytest.param({"alg": "HS256"}, good_claims(exp=str(NOW + 9)), ("claim_invalid", "exp"), id="expiry a string"),
+        pytest.param({"alg": "HS256"}, good_claims(exp=True), ("claim_invalid", "exp"), id="expiry true"),
+        pytest.param({"alg": "HS256"}, good_claims(exp=[NOW]), ("claim_invalid", "exp"), id="expiry a list"),
+        pytest.param({"alg": "HS256"}, good_claims(exp=10**400), ("claim_invalid", "exp"), id="expiry beyond float"),
+        pytest.param({"alg": "HS256"}, good_claims(exp=1e300), ("claim_invalid", "exp"), id="expiry beyond 64 bits"),
+        pytest.param({"alg": "HS256"}, good_claims(nbf="0"), ("claim_invalid", "nbf"), id="nbf a string"),
+        pytest.param({"alg": "HS256"}, good_claims() | {"nbf": None}, ("claim_invalid", "nbf"), id="nbf null"),
+        pytest.param({"alg": "HS256"}, good_claims(iat=False), ("claim_invalid", "iat"), id="iat false"),
+        pytest.param({"alg": "HS256"}, good_claims(sub=5), ("claim_invalid", "sub"), id="subject a number"),
+        pytest.param({"alg": "HS256"}, good_claims(jti=["t1"]), ("claim_invalid", "jti"), id="id a list"),
+        pytest.param({"alg": "HS256"}, good_claims(cnf={"jkt": "x"}), ("binding_unverifiable", "cnf"), id="DPoP bound"),
+        pytest.param({"alg": "HS256"}, good_claims() | {"cnf": None}, ("binding_unverifiable", "cnf"), id="cnf null"),
+        pytest.param({"alg": "HS256"}, good_claims(exp=NOW - 5), ("token_expired", "exp"), id="expired"),
+        pytest.param({"alg": "HS256"}, good_claims(nbf=NOW + 6), ("token_not_yet_valid", "nbf"), id="not yet valid"),
+    ],
+)
+def test_token_with_one_fault_is_refused_for_it(verifier, header, payload, expected):
+    """Each fault has its reason, even under a good signature."""
+    assert refusal(verifier, sign_raw(payload, header if isinstance(header, str) else json.dumps(header))) == expected
+
+
+@pytest.mark.parametrize(
+    ("token", "expected"),
+    [
+        pytest.param("", InvalidRequest, id="empty"),
+        pytest.param("a b", InvalidRequest, id="space"),
+        pytest.param("ä.b.c", InvalidRequest, id="not ASCII"),
+        pytest.param("a.b.c\x00", InvalidRequest, id="NUL"),
+        pytest.param("=", InvalidRequest, id="padding only"),
+        pytest.param("a", InvalidToken, id="one part"),
+        pytest.param("a.b", InvalidToken, id="two parts"),
+        pytest.param("a.b.c.d", InvalidToken, id="four parts"),
+        pytest.param("a.b.c.d.e", InvalidToken, id="JWE"),
+        pytest.param("..", InvalidToken, id="nothing between the dots"),
+        pytest.param("." * 10_000, InvalidToken, id="dots only"),
+    ],
+)
+def test_text_that_is_no_jws_is_refused(verifier, token, expected):
+    """What RFC 6750 does not admit is a broken request; what is no JWS is an invalid token."""
+    with pytest.raises(expected) as caught:
+        verifier.verify(token)
+
+    assert caught.value.reason in {"credentials_malformed", "token_malformed"}
+
+
+@pytest.mark.parametrize(
+    "respell",
+    [
+        pytest.param(lambda token: token + "=", id="padding"),
+        pytest.param(lambda token: token[:-1] + chr(ord(token[-1]) + 1), id="unused bits"),
+        pytest.param(lambda token: token.replace("-", "+").replace("_", "/"), id="plain base64"),
+        pytest.param(lambda token: token.replace(".", ".\n", 1), id="line break"),
+    ],
+)
+def test_token_has_one_spelling(verifier, respell):
+    """No second text stands for the same token, so that what is keyed by a token has no twins."""
+    token = next(
+        token
+        for number in range(10_000)
+        if {"-", "_"} <= set(token := sign_raw(good_claims(jti=str(number)))) and token[-1] in "AEIMQUYcgkosw"
+    )
+    verifier.verify(token)
+
+    assert refusal(verifier, respell(token))[0] in {"token_malformed", "credentials_malformed"}
+
+
+@given(st.text(max_size=200) | st.from_regex(r"\A[\w-]{0,40}(\.[\w-]{0,40}){0,4}\Z"))
+def test_any_text_is_refused_by_an_auth_error(text):
+    """No text whatever raises anything but a failure of the registry."""
+    verifier = Verifier(SecretKey(SECRET), issuer=None, audience=None)
+
+    with pytest.raises(AuthError):
+        verifier.verify(text)
+
+
+def test_order_is_issuer_then_key_then_signature_then_claims(make_verifier):
+    """The reason given is that of the first check that fails."""
+    verifier = make_verifier(SecretKey(SECRET, key_id="k"))
+    faults = [
+        ({"alg": "HS256", "typ": "x", "kid": "u"}, good_claims(iss="x", aud="x", exp=1), "type_not_allowed"),
+        ({"alg": "HS256", "kid": "u"}, good_claims(iss="x", aud="x", exp=1), "issuer_not_trusted"),
+        ({"alg": "HS256", "kid": "u"}, good_claims(aud="x", exp=1), "key_not_found"),
+        ({"alg": "HS256", "kid": "k"}, good_claims(aud="x", exp=1), "signature_invalid"),
+    ]
+
+    for header, claims, reason in faults:
+        forged = sign_raw(claims, json.dumps(header), secret="another secret")
+        assert refusal(verifier, forged)[0] == reason
+    assert refusal(verifier, sign_raw(good_claims(aud="x", exp=1)))[0] == "audience_mismatch"
+    assert refusal(verifier, sign_raw(good_claims(exp=1)))[0] == "token_expired"
+
+
+def test_size_comes_before_everything(make_verifier):
+    """A token over the limit is refused by its length, whatever it is."""
+    token = sign_raw(good_claims())
+    verifier = make_verifier(max_token_bytes=len(token))
+    verifier.verify(token)
+
+    assert refusal(verifier, token + "a") == ("token_too_large", None)
+    assert refusal(verifier, "ä" * 1_000_000) == ("token_too_large", None)
+
+
+@pytest.mark.parametrize(
+    ("claims", "moment", "good"),
+    [
+        pytest.param({"exp": NOW}, NOW + 4.9, True, id="exp within leeway"),
+        pytest.param({"exp": NOW}, NOW + 5, False, id="exp at leeway"),
+        pytest.param({"exp": NOW + 0.5}, NOW + 5.4, True, id="fraction of a second"),
+        pytest.param({"exp": NOW, "nbf": NOW}, NOW - 5, True, id="nbf within leeway"),
+        pytest.param({"exp": NOW, "nbf": NOW}, NOW - 5.1, False, id="nbf before leeway"),
+        pytest.param({"exp": 2**63}, NOW, True, id="never, as some write it"),
+        pytest.param({"exp": NOW + 9, "iat": NOW + 10**6}, NOW, True, id="iat alone decides nothing"),
+    ],
+)
+def test_times_allow_for_leeway(make_verifier, clock, claims, moment, good):
+    """A token is good from nbf - leeway until just before exp + leeway."""
+    verifier = make_verifier(leeway=5)
+    clock.now = moment
+    token = sign_raw(good_claims(**claims))
+
+    if good:
+        assert verifier.verify(token)
+    else:
+        assert refusal(verifier, token)[0] in {"token_expired", "token_not_yet_valid"}
+
+
+@pytest.mark.parametrize(
+    ("issued_at", "reason"),
+    [
+        pytest.param(NOW - 65, None, id="old, within leeway"),
+        pytest.param(NOW - 66, "token_too_old", id="too old"),
+        pytest.param(NOW + 5, None, id="from a clock ahead"),
+        pytest.param(NOW + 6, "token_not_yet_valid", id="from the future"),
+        pytest.param(None, "claim_missing", id="without iat"),
+    ],
+)
+def test_max_token_age_counts_from_iat(make_verifier, issued_at, reason):
+    """A token may be no older than allowed, nor escape that by a date in the future."""
+    verifier = make_verifier(max_token_age=60)
+    token = sign_raw(good_claims(iat=issued_at))
+
+    if reason is None:
+        assert verifier.verify(token)
+    else:
+        assert refusal(verifier, token) == (reason, "iat")
+
+
+@pytest.mark.parametrize("nonsense", [math.nan, math.inf])
+def test_clock_that_answers_nonsense_refuses_everything(make_verifier, clock, nonsense):
+    """A broken clock lets nobody in."""
+    verifier = make_verifier(require=["exp"])
+    clock.now = nonsense
+
+    assert refusal(verifier, sign_raw(good_claims()))[0] == "token_expired"
+
+
+def test_clock_that_answers_nan_refuses_a_token_without_expiry(make_verifier, clock):
+    """Each time check fails closed on its own."""
+    clock.now = math.nan
+
+    nbf = make_verifier(require=[])
+    age = make_verifier(require=[], max_token_age=60)
+    assert refusal(nbf, sign_raw(good_claims(exp=None, nbf=1))) == ("token_not_yet_valid", "nbf")
+    assert refusal(age, sign_raw(good_claims(exp=None))) == ("token_not_yet_valid", "iat")
+
+
+@pytest.mark.parametrize(
+    ("types", "typ", "good"),
+    [
+        pytest.param(["at+jwt"], "at+jwt", True, id="as written"),
+        pytest.param(["at+jwt"], "AT+JWT", True, id="another case"),
+        pytest.param(["at+jwt"], "application/at+jwt", True, id="full media type"),
+        pytest.param(["application/at+jwt"], "at+jwt", True, id="full media type configured"),
+        pytest.param(["at+jwt"], "JWT", False, id="another type"),
+        pytest.param(["at+jwt"], None, False, id="no type"),
+        pytest.param([None], None, True, id="no type wanted"),
+        pytest.param([None], "JWT", False, id="any type is too much"),
+    ],
+)
+def test_types_compare_as_media_types(make_verifier, types, typ, good):
+    """A type compares without case and without ``application/`` (RFC 7515 §4.1.9)."""
+    verifier = make_verifier(types=types)
+    token = sign_raw(good_claims(), json.dumps({"alg": "HS256"} | ({"typ": typ} if typ else {})))
+
+    if good:
+        assert verifier.verify(token)
+    else:
+        assert refusal(verifier, token) == ("type_not_allowed", None)
+
+
+@pytest.mark.parametrize("aud", [AUDIENCE, [AUDIENCE], ["x", AUDIENCE], "second"])
+def test_audience_may_be_one_of_several(make_verifier, aud):
+    """A token for one of our names is for us."""
+    assert make_verifier(audience=[AUDIENCE, "second"]).verify(sign_raw(good_claims(aud=aud)))
+
+
+def test_audience_none_wants_tokens_without(make_verifier):
+    """Who expects no audience refuses tokens meant for somebody (RFC 7519 §4.1.3)."""
+    verifier = make_verifier(audience=None)
+
+    assert verifier.verify(sign_raw(good_claims(aud=None)))
+    assert refusal(verifier, sign_raw(good_claims())) == ("audience_mismatch", "aud")
+    assert refusal(verifier, sign_raw(good_claims() | {"aud": None})) == ("audience_mismatch", "aud")
+
+
+def test_issuer_none_accepts_any_string(make_verifier):
+    """Opting out of the issuer check leaves the check of its type."""
+    verifier = make_verifier(issuer=None)
+
+    assert verifier.verify(sign_raw(good_claims(iss="anybody")))
+    assert verifier.verify(sign_raw(good_claims(iss=None)))
+    assert refusal(verifier, sign_raw(good_claims(iss=5))) == ("claim_invalid", "iss")
+
+
+def test_required_claims_must_be_there(make_verifier):
+    """What is required is there and not null."""
+    verifier = make_verifier(require=["exp", "tenant"])
+
+    assert verifier.verify(sign_raw(good_claims(tenant=0)))
+    assert refusal(verifier, sign_raw(good_claims())) == ("claim_missing", "tenant")
+    assert refusal(verifier, sign_raw(good_claims() | {"tenant": None})) == ("claim_missing", "tenant")
+
+
+def test_expiry_may_be_waived_visibly(make_verifier):
+    """With an empty list of required claims a token may live for ever."""
+    assert make_verifier(require=[]).verify(sign_raw(good_claims(exp=None)))
+
+
+def test_rotation_is_a_list(make_verifier):
+    """During a rotation the old and the new key both verify."""
+    verifier = make_verifier([SecretKey(SECRET), SecretKey("n" * 32)])
+
+    assert verifier.verify(sign_raw(good_claims()))
+    assert verifier.verify(sign_raw(good_claims(), secret="n" * 32))
+    assert refusal(verifier, sign_raw(good_claims(), secret="x" * 32)) == ("signature_invalid", None)
+
+
+def test_header_keys_are_ignored(make_verifier):
+    """A key that a token brings along verifies nothing."""
+    jwk = {"kty": "oct", "k": "eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHg"}
+    header = {"alg": "HS256", "jwk": jwk, "jku": "https://evil.example.com", "x5c": ["x"], "x5u": "https://evil.example.com"}
+
+    assert refusal(make_verifier(), sign_raw(good_claims(), json.dumps(header), secret="x" * 32)) == ("signature_invalid", None)
+
+
+def test_public_key_is_no_hmac_secret(make_verifier, private_keys):
+    """A token signed with the text of the public key is refused, whatever its header says (RFC 8725 §2.1)."""
+    from jwt_middleware.jose import public_pem
+
+    verifier = make_verifier(private_keys["RS256"].public_key())
+    pem = public_pem(private_keys["RS256"].key).decode()
+
+    assert refusal(verifier, sign_raw(good_claims(), secret=pem)) == ("algorithm_not_allowed", None)
+
+
+def test_validators_run_last_and_on_every_use(make_verifier):
+    """A validator sees the token each time, also when the cache knows it."""
+    seen = []
+    verifier = make_verifier(validators=[claim_is("sub", "alice"), seen.append])
+    token = sign_raw(good_claims())
+
+    assert verifier.verify(token) is verifier.verify(token)
+    assert [each.subject for each in seen] == ["alice", "alice"]
+    assert refusal(verifier, sign_raw(good_claims(sub="bob"))) == ("claim_invalid", "sub")
+    assert len(seen) == 2
+
+
+def test_validator_that_breaks_refuses(make_verifier):
+    """An exception in a validator is a refusal that keeps its cause."""
+    verifier = make_verifier(validators=[lambda token: token.claims["tenant"]])
+
+    with pytest.raises(InvalidToken) as caught:
+        verifier.verify(sign_raw(good_claims()))
+
+    assert caught.value.reason == "claim_invalid"
+    assert isinstance(caught.value.__cause__, KeyError)
+
+
+def test_cached_token_still_expires(make_verifier, clock):
+    """Time is checked on every use."""
+    verifier = make_verifier()
+    token = sign_raw(good_claims())
+    verifier.verify(token)
+    clock.now += 605
+
+    with pytest.raises(ExpiredToken):
+        verifier.verify(token)
+
+
+class CountingRing(KeyRing):
+    """Counts how often a key had to be looked for."""
+
+    searches = 0
+
+    def find(self, algorithm, key_id):
+        self.searches += 1
+        return super().find(algorithm, key_id)
+
+
+class ChangingKeys:
+    """A key source whose keys a test may change."""
+
+    def __init__(self):
+        self.now = CountingRing([SecretKey(SECRET).key])
+
+    def ring(self):
+        return self.now
+
+
+def test_cache_spares_the_signature(make_verifier):
+    """A token that was verified is not verified again."""
+    keys = ChangingKeys()
+    verifier = make_verifier(keys)
+    token = sign_raw(good_claims())
+
+    verifier.verify(token)
+    verifier.verify(token)
+
+    assert keys.now.searches == 1
+
+
+def test_cache_size_zero_turns_it_off(make_verifier):
+    """Without a cache each use is a verification."""
+    keys = ChangingKeys()
+    verifier = make_verifier(keys, cache_size=0)
+    token = sign_raw(good_claims())
+
+    verifier.verify(token)
+    verifier.verify(token)
+
+    assert keys.now.searches == 2
+
+
+def test_cache_never_holds_failures(make_verifier):
+    """A flood of bad tokens does not push a good one out."""
+    keys = ChangingKeys()
+    verifier = make_verifier(keys, cache_size=2)
+    token = sign_raw(good_claims())
+    verifier.verify(token)
+    for number in range(10):
+        refusal(verifier, sign_raw(good_claims(aud=str(number))))
+    before = keys.now.searches
+
+    verifier.verify(token)
+
+    assert keys.now.searches == before
+
+
+def test_withdrawn_key_takes_its_cached_tokens_along(make_verifier):
+    """A token that a withdrawn key signed is refused at once, though it was cached."""
+    keys = ChangingKeys()
+    verifier = make_verifier(keys)
+    token = sign_raw(good_claims())
+    verifier.verify(token)
+
+    keys.now = KeyRing([SecretKey("n" * 32).key])
+
+    assert refusal(verifier, token) == ("signature_invalid", None)
+
+
+GOOD = {"issuer": ISSUER, "audience": AUDIENCE}
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [
+        pytest.param("issuer", "", id="issuer empty"),
+        pytest.param("issuer", 5, id="issuer a number"),
+        pytest.param("issuer", [ISSUER], id="issuer a list"),
+        pytest.param("audience", "", id="audience empty"),
+        pytest.param("audience", [], id="audience of none"),
+        pytest.param("audience", [""], id="audience of an empty name"),
+        pytest.param("audience", 5, id="audience a number"),
+        pytest.param("audience", {"a": 1}, id="audience a dict"),
+        pytest.param("types", [], id="types of none"),
+        pytest.param("types", "JWT", id="types a str"),
+        pytest.param("types", [5], id="types of a number"),
+        pytest.param("types", None, id="types None"),
+        pytest.param("require", "exp", id="require a str"),
+        pytest.param("require", [None], id="require None"),
+        pytest.param("max_token_age", -1, id="age negative"),
+        pytest.param("max_token_age", "60", id="age a str"),
+        pytest.param("leeway", -1, id="leeway negative"),
+        pytest.param("leeway", math.nan, id="leeway NaN"),
+        pytest.param("leeway", math.inf, id="leeway infinite"),
+        pytest.param("leeway", "5", id="leeway a str"),
+        pytest.param("leeway", True, id="leeway a bool"),
+        pytest.param("leeway", None, id="leeway None"),
+        pytest.param("cache_size", -1, id="cache negative"),
+        pytest.param("cache_size", None, id="cache unbounded"),
+        pytest.param("cache_size", True, id="cache a bool"),
+        pytest.param("max_token_bytes", 0, id="size zero"),
+        pytest.param("max_token_bytes", 1.5, id="size a fraction"),
+        pytest.param("validators", [5], id="validator not callable"),
+        pytest.param("clock", 5, id="clock not callable"),
+    ],
+)
+def test_wrong_argument_is_refused(argument, value):
+    """Each wrong argument is named at construction, with what to write."""
+    with pytest.raises(ConfigurationError, match=f"^{argument}: .*(write|pass)"):
+        Verifier(SecretKey(SECRET), **(GOOD | {argument: value}))
+
+
+@pytest.mark.parametrize("keys", [None, "secret", b"secret", [], [None], [SecretKey(SECRET), "x"], object(), {}])
+def test_wrong_keys_are_refused_without_showing_them(keys):
+    """What is no key is named by its type only: it may be a secret."""
+    with pytest.raises(ConfigurationError, match=r"^keys: ") as caught:
+        Verifier(keys, **GOOD)
+
+    assert "'secret'" not in str(caught.value)
+
+
+def test_private_key_is_refused_for_its_public_half(pems):
+    """A verifier needs no private key."""
+    with pytest.raises(ConfigurationError, match=r"pass its \.public_key\(\)"):
+        Verifier([PrivateKey(pems["RS256"], algorithm="RS256")], **GOOD)
+
+
+def test_faults_are_reported_together():
+    """One error names every wrong argument."""
+    with pytest.raises(ConfigurationError) as caught:
+        Verifier(SecretKey(SECRET), issuer="", audience=[], leeway=-1, cache_size=-1, clock=None)
+
+    assert [fault.partition(":")[0] for fault in caught.value.faults] == ["issuer", "audience", "leeway", "cache_size", "clock"]
+
+
+def test_issuer_and_audience_have_no_default():
+    """Nobody forgets them by accident."""
+    with pytest.raises(TypeError, match="issuer"):
+        Verifier(SecretKey(SECRET), audience=None)
+    with pytest.raises(TypeError, match="audience"):
+        Verifier(SecretKey(SECRET), issuer=None)
+
+
+def test_jwk_set_verifies_by_kid(private_keys, clock):
+    """Keys of several kinds in one set each verify their own tokens."""
+    from jwt_middleware import TokenIssuer
+
+    issuers = [TokenIssuer(key, issuer=ISSUER, audience=AUDIENCE, clock=clock) for key in private_keys.values()]
+    document = {"keys": [key for each in issuers for key in each.jwks()["keys"]]}
+    verifier = Verifier(JWKSet(document), **GOOD, clock=Clock())
+
+    for each in issuers:
+        assert verifier.verify(each.access_token("alice")).subject == "alice"
