@@ -11,6 +11,8 @@ demo: .venv/.demo
 test: .venv/.dev
 	$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
 
+# Where pyenv keeps several Pythons, all of them become visible to nox.
+check: export PYENV_VERSION ?= $(shell pyenv versions --bare 2>/dev/null | grep -E '^3\.1[123]\.[0-9]+$$' | paste -sd:)
 check: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .

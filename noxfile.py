@@ -8,7 +8,7 @@ import nox
 
 PROJECT = tomllib.loads(Path("pyproject.toml").read_text())["project"]
 OLDEST = ["pyjwt==2.10.0", "werkzeug==3.1.0"]
-BESIDE_THE_PACKAGE = ["tests", "docs", "demo_app.py", "README.md", "CHANGELOG.md", "SECURITY.md", "pyproject.toml"]
+BESIDE_THE_PACKAGE = [*map(Path, ["tests", "docs", "benchmarks", "demo_app.py", "pyproject.toml"]), *Path().glob("*.md")]
 
 nox.options.reuse_existing_virtualenvs = True
 nox.options.error_on_missing_interpreters = False
@@ -29,13 +29,13 @@ def oldest(session: nox.Session) -> None:
 def test_the_wheel(session: nox.Session, *constraints: str) -> None:
     """Build, install and test the wheel in a folder of its own."""
     folder = Path(session.create_tmp()).resolve()
+    shutil.rmtree(folder)
     session.install("--quiet", "build")
     session.run("python", "-m", "build", "--wheel", "--outdir", str(folder), silent=True)
     (built,) = folder.glob("*.whl")
     session.install("--quiet", f"{built}[test]", *constraints)
-    for name in BESIDE_THE_PACKAGE:
-        source = Path(name)
+    for source in BESIDE_THE_PACKAGE:
         copy = shutil.copytree if source.is_dir() else shutil.copy
-        copy(source, folder / name)
+        copy(source, folder / source)
     session.chdir(folder)
     session.run("python", "-m", "pytest", "-q", "-p", "no:cacheprovider", *session.posargs)

@@ -331,9 +331,7 @@ def test_explain_names_the_deciding_rule(method, path, expected):
             lambda: Policy(public("/a", methods=["GET"]), require("/a", methods=["HEAD"])), "never reached", id="HEAD behind GET"
         ),
         pytest.param(
-            lambda: Policy(
-                public("/*", methods=["GET"]), public("/a", methods=["POST"]), require("/a", methods=["GET", "POST"])
-            ),
+            lambda: Policy(public("/*", methods=["GET"]), public("/a", methods=["POST"]), require("/a", methods=["GET", "POST"])),
             "never reached",
             id="methods covered by two rules",
         ),

@@ -1,0 +1,75 @@
+"""The documents: their examples run, and what they name exists."""
+
+import re
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from tests.conftest import bearer, pem_of
+from webtest import TestApp
+
+from jwt_middleware import PrivateKey, TokenIssuer
+from jwt_middleware.jose import public_jwk, public_pem
+
+ROOT = Path(__file__).parents[1]
+SECRET = "a secret for the examples, long enough"
+
+
+def examples(name):
+    """Return the Python examples of a document."""
+    return re.findall(r"^```python\n(.*?)^```", (ROOT / name).read_text(), re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture
+def names(monkeypatch):
+    """What the examples may take for granted."""
+    from django.conf import settings
+
+    if not settings.configured:
+        settings.configure(SECRET_KEY=SECRET, ALLOWED_HOSTS=["*"])
+    monkeypatch.setenv("JWT_SECRET", SECRET)
+    rsa_key = PrivateKey(pem_of(rsa.generate_private_key(public_exponent=65537, key_size=2048)), algorithm="RS256")
+    ec_key = PrivateKey(pem_of(ec.generate_private_key(ec.SECP256R1())), algorithm="ES256", key_id="k")
+    jwk = public_jwk(ec_key.key)
+    return {
+        "__name__": "__main__",
+        "public_pem": public_pem(rsa_key.key),
+        "private_pem": pem_of(ec_key.key.material),
+        "jwk": jwk,
+        "jwks_json": f'{{"keys": [{str(jwk).replace(chr(39), chr(34))}]}}',
+    }
+
+
+@pytest.mark.parametrize("name", ["README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))])
+def test_examples_run_one_after_the_other(name, names):
+    """Pasted in order into one session, the examples of a document work."""
+    for example in examples(name):
+        exec(compile(example, name, "exec"), names)
+
+
+def test_smallest_example_does_what_it_says(names):
+    """The README's first example greets whoever has a token, and nobody else."""
+    exec(examples("README.md")[0], names)
+    app = TestApp(names["app"])
+    key = names["SecretKey"](SECRET)
+    token = TokenIssuer(key, issuer="https://id.example.com", audience="https://api.example.com").access_token("alice")
+
+    assert app.get("/", headers=bearer(token)).text == "Hello alice\n"
+    assert app.get("/", status=401).json["reason"] == "token_missing"
+
+
+def test_security_document_names_tests_that_exist():
+    """Each claim in SECURITY.md is backed by a test of that name."""
+    tests = "".join(path.read_text() for path in (ROOT / "tests").glob("test_*.py"))
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "SECURITY.md").read_text()))
+
+    assert named
+    assert {name for name in named if f"def {name}(" not in tests} == set()
+
+
+def test_links_between_documents_lead_somewhere():
+    """A relative link in a document points to a file."""
+    documents = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+    links = [(path, link) for path in documents for link in re.findall(r"\]\(([\w./-]+)\)", path.read_text())]
+
+    assert [(path.name, link) for path, link in links if not (path.parent / link).exists()] == []
