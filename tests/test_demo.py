@@ -7,11 +7,11 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
-from tests.conftest import bearer, sign_raw
 from webtest import TestApp
 from webtest.lint import middleware as lint
 
 from demo_app import NAME, create_app
+from tests.conftest import bearer, sign_raw
 
 SECRET = "a demo secret of more than thirty-two bytes"
 

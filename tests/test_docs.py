@@ -1,15 +1,16 @@
 """The documents: their examples run, and what they name exists."""
 
+import ast
 import re
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from tests.conftest import bearer, pem_of
 from webtest import TestApp
 
 from jwt_middleware import PrivateKey, TokenIssuer
 from jwt_middleware.jose import public_jwk, public_pem
+from tests.conftest import bearer, pem_of
 
 ROOT = Path(__file__).parents[1]
 SECRET = "a secret for the examples, long enough"
@@ -73,3 +74,11 @@ def test_links_between_documents_lead_somewhere():
     links = [(path, link) for path in documents for link in re.findall(r"\]\(([\w./-]+)\)", path.read_text())]
 
     assert [(path.name, link) for path, link in links if not (path.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "tests").glob("test_*.py")), ids=lambda path: path.stem)
+def test_every_test_states_its_law(path):
+    """A test without a docstring does not say what it is for."""
+    tests = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)]
+
+    assert [test.name for test in tests if test.name.startswith("test_") and not ast.get_docstring(test)] == []

@@ -73,7 +73,7 @@ def test_reason_may_be_left_out_where_there_is_one():
 @pytest.mark.parametrize("reason", [None, "nonsense", "token_missing"])
 def test_reason_must_be_one_of_the_class(reason):
     """A reason that the class does not know is a mistake in the caller's code."""
-    with pytest.raises(ValueError, match="unpack|is not one of"):
+    with pytest.raises(ValueError, match=r"unpack|is not one of"):
         InvalidToken(reason)
 
 

@@ -4,11 +4,11 @@ import json
 
 import jwt
 import pytest
-from tests.conftest import AUDIENCE, ISSUER, NOW, SECRET, Clock
 
 from jwt_middleware import ConfigurationError, JWKSet, SecretKey, TokenIssuer, Verifier
 from jwt_middleware.jose import ASYMMETRIC
 from jwt_middleware.validators import rfc9068
+from tests.conftest import AUDIENCE, ISSUER, NOW, SECRET, Clock
 
 
 def decoded(token):

@@ -5,11 +5,11 @@ import json
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, rsa
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat, PublicFormat
-from tests.conftest import SECRET, pem_of
 
 from jwt_middleware import ConfigurationError, JWKSet, PrivateKey, PublicKey, SecretKey
 from jwt_middleware.jose import ASYMMETRIC, HMAC, public_pem
 from jwt_middleware.keys import KeyRing, MergedKeys
+from tests.conftest import SECRET, pem_of
 
 
 def public_forms(private):

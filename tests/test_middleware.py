@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from tests.conftest import AUDIENCE, ISSUER, NOW, bearer, client, good_claims, sign_raw
 
 from jwt_middleware import (
     AccessToken,
@@ -20,6 +19,7 @@ from jwt_middleware import (
 )
 from jwt_middleware.errors import registry
 from jwt_middleware.events import RequestRejected
+from tests.conftest import AUDIENCE, ISSUER, NOW, bearer, client, good_claims, sign_raw
 
 POLICY = Policy(
     public("/public"),

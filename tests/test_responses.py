@@ -1,11 +1,11 @@
 """Rendering refusals: two built-in forms, and a hook that cannot lose the challenge."""
 
 import pytest
-from tests.conftest import client
 from werkzeug.wrappers import Response
 
 from jwt_middleware import problem_details
 from jwt_middleware.events import CallableFailed
+from tests.conftest import client
 
 
 def test_problem_details_follow_rfc9457(verifier):

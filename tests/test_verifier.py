@@ -6,7 +6,6 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.conftest import AUDIENCE, ISSUER, NOW, SECRET, Clock, good_claims, sign_raw
 
 from jwt_middleware import (
     AuthError,
@@ -21,6 +20,7 @@ from jwt_middleware import (
 )
 from jwt_middleware.keys import KeyRing
 from jwt_middleware.validators import claim_is
+from tests.conftest import AUDIENCE, ISSUER, NOW, SECRET, Clock, good_claims, sign_raw
 
 
 def refusal(verifier, token):
