@@ -34,6 +34,8 @@ def test_the_wheel(session: nox.Session, *constraints: str) -> None:
     session.run("python", "-m", "build", "--wheel", "--outdir", str(folder), silent=True)
     (built,) = folder.glob("*.whl")
     session.install("--quiet", f"{built}[test]", *constraints)
+    # The version stays the same between two commits, for which pip would keep the wheel it has.
+    session.install("--quiet", "--force-reinstall", "--no-deps", str(built))
     for source in BESIDE_THE_PACKAGE:
         copy = shutil.copytree if source.is_dir() else shutil.copy
         copy(source, folder / source)

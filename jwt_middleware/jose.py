@@ -15,6 +15,7 @@ from string import ascii_letters, digits
 from typing import Any, Final, NoReturn
 
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt import PyJWK, PyJWTError
 from jwt.algorithms import Algorithm, get_default_algorithms
@@ -32,6 +33,12 @@ ALGORITHMS: Final[Mapping[str, Algorithm]] = {
     name: _IMPLEMENTED["EdDSA" if name == "Ed25519" else name] for name in HMAC + ASYMMETRIC
 }
 
+_MATERIAL: Final = {
+    "RS": (rsa.RSAPrivateKey, rsa.RSAPublicKey),
+    "PS": (rsa.RSAPrivateKey, rsa.RSAPublicKey),
+    "ES": (ec.EllipticCurvePrivateKey, ec.EllipticCurvePublicKey),
+    "Ed": (ed25519.Ed25519PrivateKey, ed25519.Ed25519PublicKey),
+}
 _MAX_DEPTH: Final = 32
 # RFC 6750 §2.1: b64token = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="
 _B64TOKEN = (ascii_letters + digits + "-._~+/").encode()
@@ -127,9 +134,13 @@ def sign(claims: Mapping[str, Any], key: Key, *, typ: str) -> str:
 def material_from_pem(pem: bytes, algorithm: str) -> Any:
     """Load a PEM key for an asymmetric algorithm; raises ValueError, also for an encrypted or foreign key."""
     try:
-        return ALGORITHMS[algorithm].prepare_key(pem)
+        material = ALGORITHMS[algorithm].prepare_key(pem)
     except (PyJWTError, UnsupportedAlgorithm, TypeError, ValueError) as exc:
         raise ValueError(f"no {algorithm} key can be read from it") from exc
+    # Older releases of PyJWT take any key for RSA.
+    if not isinstance(material, _MATERIAL[algorithm[:2]]):
+        raise ValueError(f"it is no key for {algorithm}")
+    return material
 
 
 def material_from_jwk(jwk: Mapping[str, Any], algorithm: str) -> Any:
