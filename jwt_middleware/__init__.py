@@ -19,16 +19,20 @@ from jwt_middleware.errors import (
     InvalidRequest,
     InvalidToken,
     MissingToken,
+    Unavailable,
 )
 from jwt_middleware.events import log_events
+from jwt_middleware.fetch import Fetched, fetch_document
 from jwt_middleware.issuer import TokenIssuer
 from jwt_middleware.jose import ASYMMETRIC
+from jwt_middleware.jwks import KeySetStatus, RemoteJWKSet
 from jwt_middleware.keys import JWKSet, PrivateKey, PublicKey, SecretKey
 from jwt_middleware.middleware import JWTMiddleware
 from jwt_middleware.policy import Policy, delegate, optional, public, require
+from jwt_middleware.refresh import Freshness
 from jwt_middleware.responses import problem_details, render_json
 from jwt_middleware.tokens import AccessToken, token_from
-from jwt_middleware.verifier import Verifier
+from jwt_middleware.verifier import TrustedIssuers, Verifier
 
 __version__ = "0.1.0"
 
@@ -39,19 +43,26 @@ __all__ = [
     "AuthError",
     "ConfigurationError",
     "ExpiredToken",
+    "Fetched",
+    "Freshness",
     "InsufficientScope",
     "InvalidRequest",
     "InvalidToken",
     "JWKSet",
     "JWTMiddleware",
+    "KeySetStatus",
     "MissingToken",
     "Policy",
     "PrivateKey",
     "PublicKey",
+    "RemoteJWKSet",
     "SecretKey",
     "TokenIssuer",
+    "TrustedIssuers",
+    "Unavailable",
     "Verifier",
     "delegate",
+    "fetch_document",
     "from_cookie",
     "from_header",
     "log_events",

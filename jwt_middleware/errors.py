@@ -45,6 +45,7 @@ class AuthError(HTTPException):
     `reason` is a stable slug out of `reasons`, which gives each its fixed sentence for the client; where a
     class has just one, it may be left out.
     `claim` names the claim to blame, for logs; it is never sent. `scopes` are those the request needed.
+    `retry_after` is when to try again, in seconds, where that is known.
     """
 
     code: int
@@ -52,7 +53,14 @@ class AuthError(HTTPException):
     reasons: ClassVar[Mapping[str, str]] = {}
     challenge_error: ClassVar[bool] = True
 
-    def __init__(self, reason: str | None = None, *, claim: str | None = None, scopes: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        reason: str | None = None,
+        *,
+        claim: str | None = None,
+        scopes: Iterable[str] = (),
+        retry_after: int | None = None,
+    ) -> None:
         if reason is None:
             (self.reason,) = self.reasons
         elif reason in self.reasons:
@@ -60,6 +68,7 @@ class AuthError(HTTPException):
         else:
             raise ValueError(f"reason: {reason!r} is not one of {', '.join(self.reasons)}")
         self.claim = claim
+        self.retry_after = retry_after
         self.scopes = tuple(scopes)
         if self.scopes and not all(map(is_scope_token, self.scopes)):
             raise ValueError("scopes: each must be a scope-token of RFC 6749 §3.3, e.g. 'orders:write'")
@@ -93,9 +102,13 @@ class AuthError(HTTPException):
 
     def get_headers(self, environ: Any = None, scope: Any = None) -> list[tuple[str, str]]:
         """Return the headers of the response; called by Werkzeug."""
-        headers = [("Content-Type", "application/json"), ("Cache-Control", "no-store")]
-        challenge = self.challenge()
-        return headers + ([("WWW-Authenticate", challenge)] if challenge else [])
+        return [("Content-Type", "application/json"), *self.own_headers()]
+
+    def own_headers(self, realm: str = "api") -> list[tuple[str, str]]:
+        """Return the headers that belong to the failure, whatever renders its body."""
+        optional = {"WWW-Authenticate": self.challenge(realm), "Retry-After": self.retry_after}
+        given = [(name, str(value)) for name, value in optional.items() if value is not None]
+        return [*given, ("Cache-Control", "no-store")]
 
 
 class MissingToken(AuthError):
@@ -167,6 +180,20 @@ class AccessDenied(AuthError):
 
     def challenge(self, realm: str = "api") -> None:
         """Return None: RFC 6750 has no error code for this failure."""
+
+
+class Unavailable(AuthError):
+    """Whether the token is good cannot be told at the moment.
+
+    An outage is never a 401: clients throw good tokens away for one. ``Retry-After`` says when to try again.
+    """
+
+    code = 503
+    error = "temporarily_unavailable"
+    reasons = {"keys_unavailable": "The keys to check access tokens with are not available at the moment"}
+
+    def challenge(self, realm: str = "api") -> None:
+        """Return None: there is nothing wrong with the credentials."""
 
 
 def is_scope_token(value: object) -> bool:

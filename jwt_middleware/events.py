@@ -61,21 +61,68 @@ class CallableFailed(NamedTuple):
         return logging.ERROR
 
 
-Event = RequestRejected | KeyDropped | CallableFailed
+class KeysRefreshed(NamedTuple):
+    """A remote JWK set was fetched. `changed` is False if it is the same document as before."""
+
+    url: str
+    key_ids: tuple[str | None, ...]
+    changed: bool
+
+    @property
+    def level(self) -> int:
+        """INFO for a change, DEBUG otherwise."""
+        return logging.INFO if self.changed else logging.DEBUG
+
+
+class KeysNotRefreshed(NamedTuple):
+    """A remote JWK set could not be fetched or read.
+
+    `usable_for` is for how many seconds the keys at hand are still used; at 0 every request is answered
+    503. `failures` counts the attempts since the last success.
+    """
+
+    url: str
+    problem: str
+    failures: int
+    usable_for: float
+
+    @property
+    def level(self) -> int:
+        """WARNING; ERROR once no keys are left to use."""
+        return logging.WARNING if self.usable_for > 0 else logging.ERROR
+
+
+class KeyUnknown(NamedTuple):
+    """A token names a key that a remote JWK set did not hold, and the set was fetched to look for it.
+
+    `key_id` is what the token says, cut to 64 characters; nobody has verified it.
+    """
+
+    url: str
+    key_id: str | None
+
+    @property
+    def level(self) -> int:
+        """INFO."""
+        return logging.INFO
+
+
+_BROKEN = (RequestRejected, CallableFailed)
+Event = RequestRejected | KeyDropped | CallableFailed | KeysRefreshed | KeysNotRefreshed | KeyUnknown
 EventHook = Callable[[Event], object]
 
 
 def log_events(event: Event) -> None:
     """Write the event to the logger ``jwt_middleware`` as one line of ``name=value`` pairs.
 
-    Values are written with `repr`, so that a hostile path cannot forge a second line. An ERROR comes with
-    the traceback of the exception being handled.
+    Values are written with `repr`, so that a hostile path cannot forge a second line. Where the
+    application's own code broke, the traceback follows.
     """
     level = event.level
     if not _logger.isEnabledFor(level):
         return
     details = " ".join(f"{name}={value!r}" for name, value in event._asdict().items() if value is not None)
-    _logger.log(level, "%s %s", type(event).__name__, details, exc_info=level >= logging.ERROR)
+    _logger.log(level, "%s %s", type(event).__name__, details, exc_info=level >= logging.ERROR and isinstance(event, _BROKEN))
 
 
 def emit(on_event: EventHook, event: Event) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Protocol
 
-from jwt_middleware.errors import ConfigurationError, refuse
+from jwt_middleware.errors import ConfigurationError, Unavailable, refuse
 from jwt_middleware.events import EventHook, emit, log_events
 from jwt_middleware.jose import ASYMMETRIC, HMAC, Key, material_from_pem, parse_json_object, public_jwk, public_pem
 from jwt_middleware.jwk import (
@@ -32,9 +32,10 @@ class KeyRing:
     A change of keys is a new ring, so the ring itself is the generation that a cache can remember.
     """
 
-    def __init__(self, keys: Iterable[Key]) -> None:
+    def __init__(self, keys: Iterable[Key], *, algorithms: Iterable[str] = ()) -> None:
         self.keys = tuple(keys)
-        self.algorithms = frozenset(key.algorithm for key in self.keys)
+        # Also those that no key of the set uses at the moment, but one of tomorrow may.
+        self.algorithms = frozenset(algorithms).union(key.algorithm for key in self.keys)
         self._named: dict[str, dict[str, tuple[Key, ...]]] = {}
         self._any: dict[str, tuple[Key, ...]] = {}
         self._unnamed: dict[str, tuple[Key, ...]] = {}
@@ -54,6 +55,10 @@ class KeyRing:
             return self._any.get(algorithm, ())
         return self._named.get(key_id, self._unnamed).get(algorithm, ())
 
+    def names(self, key_id: str | None) -> bool:
+        """Tell whether a key carries this ``kid``; no other key can have signed a token with it."""
+        return key_id in self._named
+
     def __repr__(self) -> str:
         return f"KeyRing({', '.join(f'{key.algorithm} {key.key_id!r}' for key in self.keys)})"
 
@@ -62,7 +67,29 @@ class KeySource(Protocol):
     """What a `Verifier` asks for keys: something whose ring may change between requests."""
 
     def ring(self) -> KeyRing:
-        """Return the keys that are good now."""
+        """Return the keys that are good now, without waiting for anything."""
+
+    def renewed(self, ring: KeyRing, key_id: str | None) -> KeyRing:
+        """Return a newer ring than this, which lacks the key of a token, or the same one if there is none.
+
+        `key_id` is the token's ``kid``. May take time. Raises `Unavailable` where the key may exist but
+        cannot be had.
+        """
+
+
+class KeyAtHand:
+    """A source whose ring never changes."""
+
+    def __init__(self, keys: Iterable[Key]) -> None:
+        self._ring = KeyRing(keys)
+
+    def ring(self) -> KeyRing:
+        """Return the ring of these keys."""
+        return self._ring
+
+    def renewed(self, ring: KeyRing, key_id: str | None) -> KeyRing:
+        """Return the same ring."""
+        return ring
 
 
 class MergedKeys:
@@ -70,14 +97,34 @@ class MergedKeys:
 
     def __init__(self, sources: Sequence[KeySource]) -> None:
         self._sources = tuple(sources)
-        self._merge = lru_cache(maxsize=1)(lambda *rings: KeyRing(key for ring in rings for key in ring.keys))
+        self._merge = lru_cache(maxsize=1)(_merged)
 
     def ring(self) -> KeyRing:
         """Return one ring of all keys; the same one as long as none of the sources changes."""
         return self._merge(*(source.ring() for source in self._sources))
 
+    def renewed(self, ring: KeyRing, key_id: str | None) -> KeyRing:
+        """Ask every source. One that is out of reach counts only if no other one has the key."""
+        outage: Unavailable | None = None
+        for source in self._sources:
+            try:
+                source.renewed(source.ring(), key_id)
+            except Unavailable as exc:
+                outage = exc
+        merged = self.ring()
+        if outage is not None and not merged.names(key_id):
+            raise outage
+        return merged
 
-class SecretKey:
+
+def _merged(*rings: KeyRing) -> KeyRing:
+    return KeyRing(
+        (key for ring in rings for key in ring.keys),
+        algorithms=(algorithm for ring in rings for algorithm in ring.algorithms),
+    )
+
+
+class SecretKey(KeyAtHand):
     """A secret shared by issuer and verifier, for HS256, HS384 or HS512.
 
     Everybody who can verify with it can also issue. A str is taken as its UTF-8 bytes. Raises
@@ -90,17 +137,13 @@ class SecretKey:
         raw = secret.encode() if isinstance(secret, str) else secret
         refuse(_secret_faults(raw, algorithm), _key_id_faults(key_id))
         self.key = Key(algorithm, key_id, raw)
-        self._ring = KeyRing([self.key])
-
-    def ring(self) -> KeyRing:
-        """Return the ring of this one key."""
-        return self._ring
+        super().__init__([self.key])
 
     def __repr__(self) -> str:
         return f"SecretKey(algorithm={self.key.algorithm!r}, key_id={self.key.key_id!r})"
 
 
-class PublicKey:
+class PublicKey(KeyAtHand):
     """A public key in PEM form, for one asymmetric algorithm.
 
     Without `key_id` it also checks tokens whose ``kid`` no other key carries. Raises `ConfigurationError`
@@ -109,11 +152,7 @@ class PublicKey:
 
     def __init__(self, pem: str | bytes, *, algorithm: str, key_id: str | None = None) -> None:
         self.key = _key_from_pem(pem, algorithm, key_id, private=False)
-        self._ring = KeyRing(_under_both_names(self.key))
-
-    def ring(self) -> KeyRing:
-        """Return the ring of this one key."""
-        return self._ring
+        super().__init__(_under_both_names(self.key))
 
     def __repr__(self) -> str:
         return f"PublicKey(algorithm={self.key.algorithm!r}, key_id={self.key.key_id!r})"
@@ -137,7 +176,7 @@ class PrivateKey:
         return f"PrivateKey(algorithm={self.key.algorithm!r}, key_id={self.key.key_id!r})"
 
 
-class JWKSet:
+class JWKSet(KeyAtHand):
     """The keys of a JWK set (RFC 7517 §5), given as a parsed document or its JSON text.
 
     `algorithms` bounds what the keys may be used for: all asymmetric algorithms, or those of ``HS256``,
@@ -166,11 +205,7 @@ class JWKSet:
         if not keys:
             problems = ", ".join(f"member {event.position}: {event.problem}" for event in dropped) or "it is empty"
             raise ConfigurationError(f"document: the JWK set holds no usable key ({problems})")
-        self._ring = KeyRing(keys)
-
-    def ring(self) -> KeyRing:
-        """Return the ring of the set's usable keys."""
-        return self._ring
+        super().__init__(keys)
 
     def __repr__(self) -> str:
         return f"JWKSet({self._ring!r})"

@@ -46,14 +46,14 @@ class Responder:
         """Answer the request with the error."""
         if not self._is_built_in:
             return self._response(error, environ)(environ, start_response)
-        status, headers, body = self._prepared(type(error), error.reason, error.scopes)  # type: ignore[arg-type]  # mypy#11470
+        status, headers, body = self._prepared(type(error), error.reason, error.scopes, error.retry_after)  # type: ignore[arg-type]  # mypy#11470
         start_response(status, list(headers))
         return [] if environ.get("REQUEST_METHOD") == "HEAD" else [body]
 
     def _prepare(
-        self, kind: type[AuthError], reason: str, scopes: tuple[str, ...]
+        self, kind: type[AuthError], reason: str, scopes: tuple[str, ...], retry_after: int | None
     ) -> tuple[str, tuple[tuple[str, str], ...], bytes]:
-        response = self._response(kind(reason, scopes=scopes), {})
+        response = self._response(kind(reason, scopes=scopes, retry_after=retry_after), {})
         body = response.get_data()
         return response.status, tuple(response.get_wsgi_headers({})), body
 
@@ -66,8 +66,6 @@ class Responder:
             # A page that fails to render must not turn a refusal into a 500.
             emit(self._on_event, CallableFailed(argument="render", cause=type(exc).__name__))
             response = render_json(error, environ)
-        challenge = error.challenge(self._realm)
-        if challenge is not None:
-            response.headers["WWW-Authenticate"] = challenge
-        response.headers["Cache-Control"] = "no-store"
+        for name, value in error.own_headers(self._realm):
+            response.headers[name] = value
         return response

@@ -14,6 +14,7 @@ from jwt_middleware.validators import Validator
 _STRINGS = ("iss", "sub", "jti")
 _TIMES = ("exp", "nbf", "iat")
 _NUMBERS = frozenset({int, float})
+_MAX_CHOICES = 4096
 _EARLIEST, _LATEST = -(2**63), 2**64
 
 # What the cache remembers of a token: its claims, and beside them exp, nbf and iat, which every use looks at.
@@ -63,14 +64,14 @@ class Verifier:
             _callable_faults(validators, clock),
         )
         self._keys = _one_source(keys)
-        self._issuer = issuer
+        self.issuer = issuer
         self._audience = None if audience is None else frozenset([audience] if isinstance(audience, str) else audience)
         self._types = frozenset(name if name is None else normalize_type(name) for name in types)
         self._required = tuple(require) + (("iat",) if max_token_age is not None else ())
         self._max_token_age = max_token_age
         self._leeway = leeway
         self._validators = validators
-        self._max_token_bytes = max_token_bytes
+        self.max_token_bytes = max_token_bytes
         self._clock = clock
         # An exception is not cached, so bad tokens never evict good ones. Hits take no lock. The ring is part
         # of the key: with a change of keys, everything that the old ones verified is forgotten.
@@ -83,9 +84,14 @@ class Verifier:
         """
         if not isinstance(raw, str):
             raise InvalidRequest("credentials_malformed")
-        if len(raw) > self._max_token_bytes:
+        if len(raw) > self.max_token_bytes:
             raise InvalidRequest("token_too_large")
-        token, expires_at, not_before, issued_at = self._signed(raw, self._keys.ring())
+        ring = self._keys.ring()
+        try:
+            signed = self._signed(raw, ring)
+        except _UnknownKey as unknown:
+            signed = self._verify_renewed(raw, ring, unknown)
+        token, expires_at, not_before, issued_at = signed
         # Each comparison is the one that must hold, so that a clock that answers NaN refuses everything.
         now, leeway = self._clock(), self._leeway
         if expires_at is not None and not now < expires_at + leeway:
@@ -104,23 +110,30 @@ class Verifier:
     def _verify_signed(self, raw: str, ring: KeyRing) -> _Signed:
         """Check all that depends on nothing but the token and the configuration, in this order."""
         header, payload, signing_input, signature = parse_compact(raw)
-        if header.algorithm not in ring.algorithms:
-            raise InvalidToken("algorithm_not_allowed")
         if header.type not in self._types:
             raise InvalidToken("type_not_allowed")
+        if header.algorithm not in ring.algorithms:
+            raise InvalidToken("algorithm_not_allowed")
         claims = parse_claims(payload)
-        if self._issuer is not None and claims.get("iss") != self._issuer:
+        if self.issuer is not None and claims.get("iss") != self.issuer:
             raise InvalidToken("issuer_not_trusted", claim="iss")
         candidates = ring.find(header.algorithm, header.key_id)
-        if not candidates:
-            raise InvalidToken("key_not_found")
-        for key in candidates:
-            if key.verify(signing_input, signature):
-                break
-        else:
-            raise InvalidToken("signature_invalid")
+        if not any(key.verify(signing_input, signature) for key in candidates):
+            refusal = InvalidToken("signature_invalid" if candidates else "key_not_found")
+            raise refusal if ring.names(header.key_id) else _UnknownKey(header.key_id, refusal)
         self._check_claims(claims)
         return AccessToken(claims, header.members), claims.get("exp"), claims.get("nbf"), claims.get("iat")
+
+    def _verify_renewed(self, raw: str, ring: KeyRing, unknown: "_UnknownKey") -> _Signed:
+        """Verify with newer keys, if there are any: the token's may have been published just now."""
+        newer = self._keys.renewed(ring, unknown.key_id)
+        if newer is ring:
+            raise unknown.refusal
+        try:
+            # Remembered under the ring that verified it, so that it is forgotten with that.
+            return self._signed(raw, newer)
+        except _UnknownKey as still:
+            raise still.refusal from None
 
     def _check_claims(self, claims: Mapping[str, Any]) -> None:
         if not self._is_addressed(claims):
@@ -151,6 +164,64 @@ class Verifier:
         return not self._audience.isdisjoint(audience)
 
 
+class _UnknownKey(Exception):
+    """None of these keys made the signature, but a key that is not among them may have."""
+
+    def __init__(self, key_id: str | None, refusal: InvalidToken) -> None:
+        self.key_id = key_id
+        self.refusal = refusal
+
+
+class TrustedIssuers:
+    """Several issuers, each with a `Verifier` of its own: the exact ``iss`` of a token chooses.
+
+    The choice is made before any key is fetched, and keys of one issuer never verify another's token.
+    Pass it to `JWTMiddleware` in place of a verifier. Raises `ConfigurationError` for two verifiers of one
+    issuer, and for one that accepts any.
+    """
+
+    def __init__(self, *verifiers: Verifier) -> None:
+        refuse(_trust_faults(verifiers))
+        self._verifiers = {verifier.issuer: verifier for verifier in verifiers}
+        self._max_token_bytes = max(verifier.max_token_bytes for verifier in verifiers)
+        self._choices: dict[int, Verifier] = {}
+
+    def verify(self, raw: str) -> AccessToken:
+        """Return the token's verified claims.
+
+        Raises an `AuthError`, whatever `raw` is: ``issuer_not_trusted`` where no verifier is the issuer's.
+        """
+        if not isinstance(raw, str):
+            raise InvalidRequest("credentials_malformed")
+        if len(raw) > self._max_token_bytes:
+            raise InvalidRequest("token_too_large")
+        # By hash, so that hostile tokens take no memory. A collision chooses a verifier that says no.
+        verifier = self._choices.get(hash(raw)) or self._choose(raw)
+        return verifier.verify(raw)
+
+    def _choose(self, raw: str) -> Verifier:
+        _, payload, _, _ = parse_compact(raw)
+        issuer = parse_claims(payload).get("iss")
+        verifier = self._verifiers.get(issuer) if isinstance(issuer, str) else None
+        if verifier is None:
+            raise InvalidToken("issuer_not_trusted", claim="iss")
+        if len(self._choices) >= _MAX_CHOICES:
+            self._choices.clear()
+        self._choices[hash(raw)] = verifier
+        return verifier
+
+
+def _trust_faults(verifiers: Sequence[object]) -> Iterator[str]:
+    if not verifiers or not all(isinstance(verifier, Verifier) for verifier in verifiers):
+        yield "verifiers: pass one Verifier for each issuer, each as an argument of its own"
+        return
+    issuers = [verifier.issuer for verifier in verifiers if isinstance(verifier, Verifier)]
+    if None in issuers:
+        yield "verifiers: one accepts any issuer; give each its issuer"
+    for issuer in sorted({issuer for issuer in issuers if issuer is not None and issuers.count(issuer) > 1}):
+        yield f"verifiers: two of them are for {issuer!r}; give one Verifier a list of keys"
+
+
 def _run(validate: Validator, token: AccessToken) -> None:
     try:
         validate(token)
@@ -165,7 +236,7 @@ def _one_source(keys: KeySource | Sequence[KeySource]) -> KeySource:
     sources = list(keys) if isinstance(keys, Sequence) else [keys]
     if any(isinstance(source, PrivateKey) for source in sources):
         raise ConfigurationError("keys: a PrivateKey signs; pass its .public_key() to verify")
-    if not sources or not all(callable(getattr(source, "ring", None)) for source in sources):
+    if not sources or not all(callable(getattr(source, name, None)) for source in sources for name in ("ring", "renewed")):
         raise ConfigurationError(f"keys: {_kinds(keys)} is no key; pass a SecretKey, PublicKey, JWKSet or a list of them")
     return sources[0] if len(sources) == 1 else MergedKeys(sources)
 

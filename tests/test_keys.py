@@ -282,6 +282,9 @@ def test_merged_keys_hold_all_and_follow_changes():
         def ring(self):
             return self.now
 
+        def renewed(self, ring, key_id):
+            return ring
+
     changing = Changing()
     merged = MergedKeys([SecretKey(SECRET, key_id="old"), changing])
 

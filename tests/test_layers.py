@@ -9,10 +9,11 @@ import jwt_middleware
 
 PACKAGE = Path(jwt_middleware.__file__).parent
 FLOORS = [
-    ["errors", "events"],
+    ["errors", "events", "fetch", "refresh"],
     ["jose", "tokens"],
-    ["credentials", "jwk", "validators"],
+    ["credentials", "discovery", "jwk", "validators"],
     ["keys"],
+    ["jwks"],
     ["issuer", "policy", "responses", "verifier"],
     ["middleware"],
     ["__init__"],

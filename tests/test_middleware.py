@@ -10,7 +10,9 @@ from jwt_middleware import (
     InvalidToken,
     JWTMiddleware,
     Policy,
+    RemoteJWKSet,
     SecretKey,
+    TrustedIssuers,
     delegate,
     from_cookie,
     optional,
@@ -56,7 +58,14 @@ REQUESTS = {
     "binding_unverifiable": ("/", signed(cnf={"jkt": "x"})),
     "scope_insufficient": ("/scoped", signed(scope="orders:read")),
     "check_failed": ("/checked", signed()),
+    "keys_unavailable": ("/", signed({"alg": "RS256"}, iss="https://down.example.com")),
 }
+
+
+def down(url, *, timeout, max_bytes):
+    raise OSError("connection refused")
+
+
 SCOPE = {"scope_insufficient": "orders:write"}
 
 
@@ -64,7 +73,11 @@ SCOPE = {"scope_insufficient": "orders:write"}
 def app(make_verifier, secret_key):
     """The echo application behind a policy with a rule of each kind."""
     named = [SecretKey(secret_key.key.material, key_id="known"), SecretKey(secret_key.key.material, key_id="other")]
-    return client(make_verifier(named, max_token_age=3600), policy=POLICY)
+    unreachable = RemoteJWKSet("https://down.example.com/jwks.json", fetch=down)
+    issuers = TrustedIssuers(
+        make_verifier(named, max_token_age=3600), make_verifier(unreachable, issuer="https://down.example.com")
+    )
+    return client(issuers, policy=POLICY)
 
 
 @pytest.mark.parametrize("reason", REQUESTS)
@@ -83,6 +96,7 @@ def test_refusal_has_exact_status_body_and_challenge(app, reason):
     assert response.headers.get("WWW-Authenticate") == {
         "token_missing": 'Bearer realm="api"',
         "check_failed": None,
+        "keys_unavailable": None,
         "scope_insufficient": f'Bearer realm="api", error="insufficient_scope", error_description="{description}",'
         ' scope="orders:write"',
     }.get(reason, f'Bearer realm="api", error="{kind.error}", error_description="{description}"')
@@ -93,7 +107,10 @@ def test_every_reason_has_its_request():
     assert set(REQUESTS) == set(registry())
 
 
-@pytest.mark.parametrize(("reason", "status"), [("token_missing", 401), ("credentials_repeated", 400), ("check_failed", 403)])
+@pytest.mark.parametrize(
+    ("reason", "status"),
+    [("token_missing", 401), ("credentials_repeated", 400), ("check_failed", 403), ("keys_unavailable", 503)],
+)
 def test_status_is_that_of_the_rfc(app, reason, status):
     """A status is written down once more here, so that the registry cannot change it unseen."""
     path, headers = REQUESTS[reason]

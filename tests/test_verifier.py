@@ -387,6 +387,9 @@ class ChangingKeys:
     def ring(self):
         return self.now
 
+    def renewed(self, ring, key_id):
+        return self.now
+
 
 def test_cache_spares_the_signature(make_verifier):
     """A token that was verified is not verified again."""

@@ -1,0 +1,91 @@
+"""Where an issuer publishes its keys: OpenID Connect Discovery 1.0 §4 and RFC 8414 §3."""
+
+from collections.abc import Callable, Iterator
+from typing import Final
+from urllib.parse import urlsplit
+
+from jwt_middleware.fetch import Fetched
+from jwt_middleware.jose import parse_json_object
+
+_OPENID: Final = "/.well-known/openid-configuration"
+_OAUTH: Final = "/.well-known/oauth-authorization-server"
+
+# Fetches one URL with whatever time the whole attempt has left.
+Get = Callable[[str], Fetched]
+
+
+class FixedLocation:
+    """A JWK set whose URL is known."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def find(self, get: Get) -> str:
+        """Return the URL."""
+        return self._url
+
+    def forget(self) -> None:
+        """Do nothing: there is no other URL to try."""
+
+
+class DiscoveredLocation:
+    """A JWK set whose URL stands in its issuer's metadata, looked up when it is first needed."""
+
+    def __init__(self, issuer: str, *, allow_http: bool) -> None:
+        self._issuer = issuer
+        self._allow_http = allow_http
+        self._found: str | None = None
+
+    def find(self, get: Get) -> str:
+        """Return the ``jwks_uri`` of the metadata, of which the OpenID document is tried first.
+
+        Raises OSError where neither document can be had, ValueError where one is not this issuer's.
+        """
+        self._found = self._found or self._discover(get)
+        return self._found
+
+    def forget(self) -> None:
+        """Look the metadata up anew at the next attempt: the issuer may have moved its keys."""
+        self._found = None
+
+    def _discover(self, get: Get) -> str:
+        openid, oauth = metadata_urls(self._issuer)
+        try:
+            document = get(openid)
+        except OSError:
+            document = get(oauth)
+        metadata = parse_json_object(document.body)
+        # OpenID Connect Discovery §4.3, RFC 8414 §3.3: or one issuer could speak for another.
+        if metadata.get("issuer") != self._issuer:
+            raise ValueError("the metadata is of another issuer")
+        url = metadata.get("jwks_uri")
+        if list(url_faults("jwks_uri", url, allow_http=self._allow_http)):
+            raise ValueError("the metadata has no jwks_uri that is an https URL")
+        return str(url)
+
+
+def metadata_urls(issuer: str) -> tuple[str, str]:
+    """Return where an issuer's metadata may be: OpenID Connect appends to the path, RFC 8414 puts before it."""
+    parts = urlsplit(issuer)
+    path = parts.path.removesuffix("/")
+    return (f"{issuer.removesuffix('/')}{_OPENID}", f"{parts.scheme}://{parts.netloc}{_OAUTH}{path}")
+
+
+def url_faults(argument: str, url: object, *, allow_http: bool) -> Iterator[str]:
+    """Say why a URL is none that keys can be fetched from."""
+    if not isinstance(url, str):
+        yield f"{argument}: a {type(url).__name__} is no URL; write e.g. 'https://id.example.com/jwks.json'"
+        return
+    try:
+        parts = urlsplit(url)
+        plain = url.isascii() and url.isprintable() and " " not in url and parts.port != 0
+        good = plain and parts.hostname and parts.username is None and not parts.fragment
+    except ValueError:
+        good = False
+    if not good:
+        yield f"{argument}: this is no URL of a host; write e.g. 'https://id.example.com/jwks.json', without user and password"
+    elif parts.scheme == "http" and not allow_http:
+        # Whoever can change the keys on their way can issue tokens.
+        yield f"{argument}: {parts.hostname} must be reached over https; allow_http=True is for development on one machine"
+    elif parts.scheme not in {"http", "https"}:
+        yield f"{argument}: {parts.scheme!r} is not https; write e.g. 'https://id.example.com/jwks.json'"
