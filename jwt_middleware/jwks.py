@@ -108,7 +108,7 @@ class RemoteJWKSet:
         self._on_event = on_event
         self._clock = clock
         self._nothing = KeyRing((), algorithms=self._algorithms)
-        self._last_read = (b"", self._nothing)
+        self._last_read: tuple[bytes | None, KeyRing] = (None, self._nothing)
         self._dropped: list[KeyDropped] = []
         self._keys = Refresher(
             self._load,

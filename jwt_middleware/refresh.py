@@ -117,9 +117,7 @@ class Refresher(Generic[Value]):
 
     def refresh_behind(self, now: float) -> None:
         """Stale: load in the background, for the requests to come. Waits 40 ms at most."""
-        if now < self.failures.retry_at or self._under_way(now):
-            return
-        attempt = self._begin(now, background=self._threads_run)
+        attempt = None if now < self.failures.retry_at else self._begin(now, background=self._threads_run)
         if attempt is None:
             return
         if attempt.background:
@@ -130,12 +128,11 @@ class Refresher(Generic[Value]):
 
     def refresh_now(self, now: float) -> None:
         """Unusable: load now, or wait for whoever does, `timeout` at most."""
-        if now >= self.next_load(Freshness.UNUSABLE) and not self._under_way(now):
-            attempt = self._begin(now)
-            if attempt is not None:
-                self._run(attempt)
-                return
-        self._join(self._timeout)
+        attempt = None if now < self.next_load(Freshness.UNUSABLE) else self._begin(now)
+        if attempt is None:
+            self._join(self._timeout)
+        else:
+            self._run(attempt)
 
     def look_up(self, name: object, is_there: Callable[[], bool]) -> bool:
         """Something is missing in the value: load now if the cooldown allows, or wait a moment for whoever does.
@@ -145,10 +142,12 @@ class Refresher(Generic[Value]):
         if self._clock() < self._missing.get(name, -math.inf):
             return False
         self._join(min(_JOIN, self._timeout))
-        attempt = None if is_there() else self._begin_look_up(name)
+        attempt = None if is_there() else self._begin_look_up()
         if attempt is None:
             return False
         self._run(attempt)
+        if not self.failures.count and not is_there():
+            self._remember_missing(name)
         return True
 
     def next_load(self, state: Freshness) -> float:
@@ -176,20 +175,23 @@ class Refresher(Generic[Value]):
             self._attempt = _Attempt(now, background and self._threads_run)
             return self._attempt
 
-    def _begin_look_up(self, name: object) -> _Attempt | None:
-        """Return a new attempt if this may be looked up now."""
+    def _begin_look_up(self) -> _Attempt | None:
+        """Return a new attempt if something may be looked up now."""
         now = self._clock()
         with self._lock:
             # A bucket of one: the first look-up is free even right after a refresh, then one per cooldown.
             if now < self._next_look_up or self._under_way(now):
                 return None
             self._next_look_up = now + self._cooldown
-            # If it is not there now, the next chance is left to another name.
-            if len(self._missing) >= _MAX_MISSING:
-                self._missing.clear()
-            self._missing[name] = now + 2 * self._cooldown
             self._attempt = _Attempt(now)
             return self._attempt
+
+    def _remember_missing(self, name: object) -> None:
+        """Leave the next chance to look something up to another name."""
+        with self._lock:
+            if len(self._missing) >= _MAX_MISSING:
+                self._missing.clear()
+            self._missing[name] = self._clock() + 2 * self._cooldown
 
     def _under_way(self, now: float) -> bool:
         attempt = self._attempt
@@ -254,5 +256,5 @@ def _start_all_clean() -> None:
         refresher.start_clean()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_start_all_clean)
+# Where the system has no fork, there is nothing to do.
+getattr(os, "register_at_fork", dict)(after_in_child=_start_all_clean)

@@ -1,0 +1,601 @@
+"""`RemoteJWKSet` through a verifier: rotation, outage, withdrawal. The server is a function, time an argument."""
+
+import json
+import logging
+import math
+
+import pytest
+
+from jwt_middleware import (
+    ConfigurationError,
+    Fetched,
+    Freshness,
+    InvalidToken,
+    RemoteJWKSet,
+    SecretKey,
+    TokenIssuer,
+    Unavailable,
+)
+from jwt_middleware.events import KeyDropped, KeysNotRefreshed, KeysRefreshed, KeyUnknown
+from tests.conftest import AUDIENCE, ISSUER, SECRET, base64url, bearer, client, good_claims, sign_raw
+
+URL = "https://id.example.com/jwks.json"
+
+
+class Server:
+    """Publishes the public halves of `keys`, or fails; counts what it is asked."""
+
+    def __init__(self, *keys):
+        self.keys = list(keys)
+        self.extra = []
+        self.failure = None
+        self.max_age = None
+        self.asked = []
+
+    def document(self):
+        return {"keys": [*TokenIssuer(self.keys, issuer="x", audience="x").jwks()["keys"], *self.extra]}
+
+    def __call__(self, url, *, timeout, max_bytes):
+        self.asked.append(url)
+        if isinstance(self.failure, Exception):
+            raise self.failure
+        body = json.dumps(self.document()).encode() if self.failure is None else self.failure
+        return Fetched(body, self.max_age)
+
+
+@pytest.fixture
+def old(private_keys):
+    """The key that the server publishes first."""
+    return private_keys["ES256"]
+
+
+@pytest.fixture
+def new(private_keys):
+    """The key that it rotates to."""
+    return private_keys["RS256"]
+
+
+@pytest.fixture
+def server(old):
+    """An identity provider."""
+    return Server(old)
+
+
+@pytest.fixture
+def events():
+    """What was told to `on_event`."""
+    return []
+
+
+@pytest.fixture
+def keys(server, clock, events):
+    """The server's keys."""
+    return RemoteJWKSet(URL, fetch=server, clock=clock, on_event=events.append)
+
+
+@pytest.fixture
+def verifier(make_verifier, keys):
+    """A verifier that trusts the server."""
+    return make_verifier(keys)
+
+
+@pytest.fixture
+def token_of(clock):
+    """Return a function that makes a token which outlives every test, signed with a key."""
+
+    def make(key):
+        return TokenIssuer(key, issuer=ISSUER, audience=AUDIENCE, access_ttl=10**6, clock=clock).access_token("alice")
+
+    return make
+
+
+def outcome(verifier, token):
+    """Return the reason of a refusal, or the subject."""
+    try:
+        return verifier.verify(token).subject
+    except (InvalidToken, Unavailable) as error:
+        return error.reason
+
+
+def test_keys_are_fetched_with_the_first_token_that_needs_them(server, verifier, old, token_of):
+    """Neither constructing, nor junk, nor another issuer's token fetches anything."""
+    assert outcome(verifier, "a.b.c") == "token_malformed"
+    assert outcome(verifier, sign_raw(good_claims())) == "algorithm_not_allowed"
+    assert outcome(verifier, sign_raw(good_claims(iss="https://evil.example.com"), '{"alg":"ES256"}')) == "issuer_not_trusted"
+    assert server.asked == []
+
+    assert outcome(verifier, token_of(old)) == "alice"
+    assert outcome(verifier, token_of(old)) == "alice"
+    assert server.asked == [URL]
+
+
+def test_rotation_is_followed_at_once(server, verifier, old, new, token_of):
+    """A key that is published right after a fetch is accepted at its first request, and the old one still is."""
+    assert outcome(verifier, token_of(old)) == "alice"
+    server.keys = [new, old]
+
+    assert outcome(verifier, token_of(new)) == "alice"
+    assert outcome(verifier, token_of(old)) == "alice"
+    assert len(server.asked) == 2
+
+
+def test_algorithm_of_tomorrow_is_not_refused(server, verifier, old, new, token_of):
+    """A provider may change to an algorithm that no key has had so far."""
+    outcome(verifier, token_of(old))
+    server.keys = [new]
+
+    assert outcome(verifier, token_of(new)) == "alice"
+
+
+def test_withdrawn_key_dies_within_max_age_also_in_the_cache(server, verifier, old, new, clock, token_of):
+    """Once the set is refreshed, neither a token of the withdrawn key nor one that was verified with it passes."""
+    cached = token_of(old)
+    assert outcome(verifier, cached) == "alice"
+    server.keys = [new]
+    clock.now += 299
+    assert outcome(verifier, cached) == "alice"
+    clock.now += 1
+
+    assert outcome(verifier, cached) == "key_not_found"
+    assert outcome(verifier, token_of(old)) == "key_not_found"
+
+
+def test_same_document_keeps_the_cache(server, keys, verifier, old, clock, token_of):
+    """A refresh that changes nothing does not make every token be verified anew."""
+    outcome(verifier, token_of(old))
+    before = keys.ring()
+    clock.now += 300
+
+    assert keys.ring() is before
+    assert len(server.asked) == 2
+
+
+def test_outage_within_the_stale_bound_is_not_noticed(server, verifier, old, clock, token_of):
+    """For an hour after the keys have become stale, good tokens are good."""
+    token = token_of(old)
+    outcome(verifier, token)
+    server.failure = OSError("refused")
+    clock.now += 300 + 3599
+
+    assert outcome(verifier, token) == "alice"
+    assert outcome(verifier, token_of(old)) == "alice"
+
+
+def test_outage_beyond_the_stale_bound_is_503(server, verifier, old, clock, token_of):
+    """Then nobody can say any more, not even of a token that was verified; after the outage all is well."""
+    token = token_of(old)
+    outcome(verifier, token)
+    server.failure = OSError("refused")
+    clock.now += 300 + 3600
+    assert outcome(verifier, token) == "keys_unavailable"
+    server.failure = None
+    clock.now += 30
+
+    assert outcome(verifier, token) == "alice"
+
+
+def test_refusal_says_when_to_try_again(server, verifier, old, token_of):
+    """``Retry-After`` is when the keys may next be fetched, in whole seconds."""
+    server.failure = OSError("refused")
+    response = client(verifier).get("/", headers=bearer(token_of(old)), status=503)
+
+    assert response.headers["Retry-After"] == "1"
+    assert "WWW-Authenticate" not in response.headers
+
+
+def test_unknown_key_while_the_server_is_down_is_503(server, verifier, old, new, token_of, clock):
+    """A key that cannot be looked for may be a new one: its good token is not to be thrown away."""
+    outcome(verifier, token_of(old))
+    server.keys = [new, old]
+    server.failure = OSError("refused")
+    with pytest.raises(Unavailable) as caught:
+        verifier.verify(token_of(new))
+    assert caught.value.retry_after == 30
+    server.failure = None
+    clock.now += 30
+
+    assert outcome(verifier, token_of(new)) == "alice"
+
+
+def test_flood_of_unknown_keys_is_bounded(server, verifier, old, clock, token_of):
+    """Ten thousand tokens of unknown keys are one fetch per cooldown, and known keys go on."""
+    outcome(verifier, token_of(old))
+    for number in range(10_000):
+        token = sign_raw(good_claims(), json.dumps({"alg": "ES256", "kid": f"random-{number}"}))
+        assert outcome(verifier, token) == "key_not_found"
+        clock.now += 0.01
+
+    assert len(server.asked) - 1 <= 1 + 100 / 30
+    assert outcome(verifier, token_of(old)) == "alice"
+
+
+def test_forged_signature_of_a_known_key_fetches_nothing(server, verifier, old, token_of):
+    """Only a ``kid`` that is not in the set can be a new key."""
+    token = token_of(old)
+    outcome(verifier, token)
+
+    assert outcome(verifier, token[:-8] + "AAAAAAAA") == "signature_invalid"
+    assert len(server.asked) == 1
+
+
+def test_key_without_id_is_followed_too(make_verifier, server, pems, clock, token_of):
+    """Where keys have no ``kid``, a signature that none of them made is the sign of a new one."""
+    from jwt_middleware import PrivateKey
+
+    first, second = (PrivateKey(pems[name], algorithm=name) for name in ("RS256", "PS256"))
+    server.keys = [first]
+    verifier = make_verifier(RemoteJWKSet(URL, fetch=server, clock=clock))
+    assert outcome(verifier, token_of(first)) == "alice"
+    server.keys = [second]
+
+    assert outcome(verifier, token_of(second)) == "alice"
+
+
+BAD_BODIES = pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(b"<html>maintenance</html>", id="HTML"),
+        pytest.param(b"[]", id="array"),
+        pytest.param(b'{"keys": {}}', id="keys an object"),
+        pytest.param(b'{"keys": []}', id="no keys"),
+        pytest.param(b'{"keys": [{"kty": "oct", "k": "c2VjcmV0"}]}', id="only a secret"),
+        pytest.param(b'{"keys": ["\xff"]}', id="bad UTF-8"),
+        pytest.param(b'{"a":' * 100_000, id="deep nesting"),
+        pytest.param(b'{"keys": ' + b"9" * 10_000 + b"}", id="huge integer"),
+        pytest.param(b" " * 524_289, id="too large, from a fetch of one's own"),
+        pytest.param(KeyError("x"), id="a fetch that is broken"),
+        pytest.param("text", id="a fetch that returns str"),
+    ],
+)
+
+
+@BAD_BODIES
+def test_whatever_a_server_sends_first_is_an_outage(server, verifier, old, clock, token_of, body):
+    """Without any keys a bad answer is a 503, and the next good one is taken within a cooldown."""
+    server.failure = body
+    assert outcome(verifier, token_of(old)) == "keys_unavailable"
+    server.failure = None
+    clock.now += 30
+
+    assert outcome(verifier, token_of(old)) == "alice"
+
+
+@BAD_BODIES
+def test_whatever_a_server_sends_keeps_the_known_keys(server, keys, verifier, old, clock, events, token_of, body):
+    """A bad answer is one event, no exception, and the keys at hand go on; the next good one is taken."""
+    token = token_of(old)
+    outcome(verifier, token)
+    server.failure = body
+    clock.now += 300
+    assert outcome(verifier, token) == "alice"
+    assert [type(event) for event in events].count(KeysNotRefreshed) == 1
+    assert keys.status().failed == 0
+    server.failure = None
+    clock.now += 1
+    assert outcome(verifier, token) == "alice"
+
+    assert isinstance(events[-1], KeysRefreshed)
+    assert keys.status().failed is None
+
+
+@pytest.mark.parametrize(
+    ("declared", "lifetime"),
+    [
+        pytest.param(None, 300, id="nothing declared"),
+        pytest.param(0, 60, id="uncacheable"),
+        pytest.param(59, 60, id="too short"),
+        pytest.param(600, 600, id="declared"),
+        pytest.param(10**9, 86_400, id="too long"),
+    ],
+)
+def test_declared_freshness_is_honoured_within_bounds(server, keys, declared, lifetime):
+    """``max-age`` counts, from a minute to a day; without it, `max_age`."""
+    server.max_age = declared
+    keys.ready()
+
+    assert keys.status().next_attempt == lifetime
+
+
+def test_secrets_never_come_from_a_server(server, verifier, old, token_of):
+    """A symmetric key in the set is dropped, so that nobody who reads the set can sign."""
+    server.extra = [{"kty": "oct", "k": base64url(SECRET), "kid": "s"}]
+    outcome(verifier, token_of(old))
+
+    assert outcome(verifier, sign_raw(good_claims(), '{"alg":"HS256","kid":"s"}')) == "algorithm_not_allowed"
+
+
+def test_dropped_key_is_told_once(server, keys, clock, events):
+    """The encryption key that a provider publishes for good does not fill the log."""
+    server.extra = [{"kty": "RSA", "use": "enc", "kid": "e"}]
+    keys.ready()
+    server.extra.append({"kty": "RSA", "use": "enc", "kid": "f"})
+    clock.now += 300
+    keys.ring()
+
+    assert [event.key_id for event in events if isinstance(event, KeyDropped)] == ["e", "f"]
+
+
+def test_every_attempt_is_told(server, keys, verifier, old, new, clock, events, token_of):
+    """A hook learns of each refresh, each failure, and each unknown key that was looked for."""
+    outcome(verifier, token_of(old))
+    outcome(verifier, token_of(new))
+    server.failure = OSError("refused")
+    clock.now += 300
+    keys.ring()
+    clock.now += 3600
+    keys.ready()
+
+    assert events == [
+        KeysRefreshed(URL, ("key-ES256",), changed=True),
+        KeysRefreshed(URL, ("key-ES256",), changed=False),
+        KeyUnknown(URL, "key-RS256"),
+        KeysNotRefreshed(URL, "OSError: refused", failures=1, usable_for=3600),
+        KeysNotRefreshed(URL, "OSError: refused", failures=2, usable_for=0),
+    ]
+
+
+def test_long_key_id_is_cut_before_it_is_told(verifier, old, events, token_of):
+    """A token cannot write pages into the log."""
+    outcome(verifier, token_of(old))
+    outcome(verifier, sign_raw(good_claims(), json.dumps({"alg": "ES256", "kid": "x" * 5000})))
+
+    assert events[-1] == KeyUnknown(URL, "x" * 64)
+
+
+def test_status_tells_how_the_keys_are(server, keys, old, clock):
+    """State, age, last failure, ids and the next attempt, without any fetch."""
+    before = keys.status()
+    keys.ready()
+    clock.now += 10
+    fresh = keys.status()
+    server.failure = OSError("refused")
+    clock.now += 300
+    keys.ring()
+    clock.now += 5
+    stale = keys.status()
+
+    assert (before.state, before.age, before.key_ids, before.next_attempt) == (Freshness.UNUSABLE, None, (), 0)
+    assert (fresh.state, fresh.age, fresh.failed, fresh.problem) == (Freshness.FRESH, 10, None, None)
+    assert (fresh.key_ids, fresh.next_attempt) == (("key-ES256",), 290)
+    assert (stale.state, stale.age, stale.failed, stale.problem) == (Freshness.STALE, 315, 5, "OSError: refused")
+    assert stale.next_attempt == 0
+
+
+def test_ready_loads_and_stays_true_for_stale_keys(server, keys, clock):
+    """A health check fetches the keys before the first request, and does not fail while requests are served."""
+    server.failure = OSError("refused")
+    assert not keys.ready()
+    server.failure = None
+    clock.now += 30
+    assert keys.ready()
+    server.failure = OSError("refused")
+    clock.now += 300 + 3599
+
+    assert keys.ready()
+
+
+def test_repr_is_the_url(keys):
+    """What is printed is where the keys come from."""
+    assert repr(keys) == f"RemoteJWKSet({URL!r})"
+
+
+# Beside other keys.
+
+
+def test_keys_at_hand_work_while_the_server_is_down(make_verifier, server, old, token_of, keys):
+    """In a list of sources, one that is out of reach takes only its own tokens with it."""
+    server.failure = OSError("refused")
+    verifier = make_verifier([keys, SecretKey(SECRET, key_id="at hand")])
+
+    assert outcome(verifier, sign_raw(good_claims(), '{"alg":"HS256","kid":"at hand"}')) == "alice"
+    assert outcome(verifier, token_of(old)) == "keys_unavailable"
+
+
+def test_merged_keys_follow_a_rotation(make_verifier, server, keys, old, new, token_of):
+    """In a list of sources, a new key is looked for in each, also if another one is out of reach."""
+    broken = Server()
+    broken.failure = OSError("refused")
+    verifier = make_verifier([RemoteJWKSet("https://other.example.com/jwks.json", fetch=broken), keys])
+    assert outcome(verifier, token_of(old)) == "alice"
+    server.keys = [new]
+
+    assert outcome(verifier, token_of(new)) == "alice"
+
+
+# Discovery.
+
+
+class Site:
+    """Serves documents by URL; everything else is refused."""
+
+    def __init__(self, documents):
+        self.documents = documents
+        self.asked = []
+
+    def __call__(self, url, *, timeout, max_bytes):
+        self.asked.append(url)
+        if url not in self.documents:
+            raise OSError("status 404")
+        return Fetched(json.dumps(self.documents[url]).encode())
+
+
+@pytest.mark.parametrize(
+    ("issuer", "location"),
+    [
+        pytest.param("https://a.example", "https://a.example/.well-known/openid-configuration", id="OpenID"),
+        pytest.param("https://a.example/", "https://a.example/.well-known/openid-configuration", id="OpenID, slash"),
+        pytest.param("https://a.example/t/1", "https://a.example/t/1/.well-known/openid-configuration", id="OpenID, path"),
+        pytest.param("https://a.example", "https://a.example/.well-known/oauth-authorization-server", id="RFC 8414"),
+        pytest.param("https://a.example/t", "https://a.example/.well-known/oauth-authorization-server/t", id="RFC 8414, path"),
+    ],
+)
+def test_discovery_finds_both_locations(make_verifier, old, token_of, clock, issuer, location):
+    """The issuer's metadata names the JWK set; only both together are fetched, and not before the first token."""
+    document = Server(old).document()
+    site = Site({location: {"issuer": issuer, "jwks_uri": URL}, URL: document})
+    keys = RemoteJWKSet.discover(issuer, fetch=site, clock=clock)
+    assert site.asked == []
+
+    assert outcome(make_verifier(keys), token_of(old)) == "alice"
+    assert site.asked[-2:] == [location, URL]
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        pytest.param({"issuer": "https://a.example/", "jwks_uri": URL}, id="a slash more"),
+        pytest.param({"issuer": "https://evil.example", "jwks_uri": URL}, id="another issuer"),
+        pytest.param({"jwks_uri": URL}, id="no issuer"),
+        pytest.param({"issuer": "https://a.example"}, id="no jwks_uri"),
+        pytest.param({"issuer": "https://a.example", "jwks_uri": "http://a.example/jwks"}, id="plain http"),
+        pytest.param({"issuer": "https://a.example", "jwks_uri": "file:///etc/keys"}, id="a file"),
+        pytest.param({"issuer": "https://a.example", "jwks_uri": ["https://a.example/jwks"]}, id="a list"),
+        pytest.param({"issuer": "https://a.example", "jwks_uri": "https://u:p@a.example/"}, id="a password in it"),
+        pytest.param([], id="no object"),
+    ],
+)
+def test_metadata_of_somebody_else_is_refused(make_verifier, old, token_of, clock, metadata):
+    """OpenID Connect Discovery §4.3: the issuer must be exactly this one; and keys come over https only."""
+    location = "https://a.example/.well-known/openid-configuration"
+    site = Site({location: metadata, URL: Server(old).document()})
+    keys = RemoteJWKSet.discover("https://a.example", fetch=site, clock=clock)
+
+    assert outcome(make_verifier(keys), token_of(old)) == "keys_unavailable"
+    assert site.asked == [location]
+
+
+def test_moved_keys_are_discovered_anew(make_verifier, old, token_of, clock):
+    """The metadata is read once, and again after the JWK set could not be had."""
+    location = "https://a.example/.well-known/openid-configuration"
+    document = Server(old).document()
+    site = Site({location: {"issuer": "https://a.example", "jwks_uri": URL}, URL: document})
+    keys = RemoteJWKSet.discover("https://a.example", fetch=site, clock=clock)
+    keys.ready()
+    clock.now += 300
+    keys.ring()
+    moved = "https://a.example/moved.json"
+    site.documents = {location: {"issuer": "https://a.example", "jwks_uri": moved}, moved: document}
+    clock.now += 300
+    keys.ring()
+    clock.now += 1
+    keys.ring()
+
+    assert site.asked == [location, URL, URL, URL, location, moved]
+
+
+def test_discovery_shares_one_deadline(clock):
+    """What one fetch takes is lacking to the next."""
+    timeouts = []
+
+    def fetch(url, *, timeout, max_bytes):
+        timeouts.append(timeout)
+        raise OSError("status 404")
+
+    RemoteJWKSet.discover("https://a.example", fetch=fetch, clock=clock, timeout=2).ready()
+
+    assert len(timeouts) == 2
+    assert 0 < timeouts[1] < timeouts[0] <= 2
+
+
+def test_no_time_left_ends_a_discovery(clock):
+    """Once the time is up, nothing more is asked for."""
+    asked = []
+
+    def fetch(url, *, timeout, max_bytes):
+        asked.append(url)
+        raise OSError("status 404")
+
+    RemoteJWKSet.discover("https://a.example", fetch=slow(fetch), clock=clock, timeout=0.001).ready()
+
+    assert len(asked) <= 1
+
+
+def slow(fetch):
+    """Return the fetch function, made to take two milliseconds."""
+    from threading import Event
+
+    def slow_fetch(url, **options):
+        Event().wait(0.002)
+        return fetch(url, **options)
+
+    return slow_fetch
+
+
+# Wrong use.
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        pytest.param({"url": ""}, "url", id="url empty"),
+        pytest.param({"url": None}, "url", id="url None"),
+        pytest.param({"url": b"https://id.example.com/"}, "url", id="url bytes"),
+        pytest.param({"url": "http://id.example.com/jwks"}, "allow_http", id="plain http"),
+        pytest.param({"url": "file:///etc/keys.json"}, "url", id="a file"),
+        pytest.param({"url": "ftp://id.example.com/jwks"}, "https", id="ftp"),
+        pytest.param({"url": "https://"}, "url", id="no host"),
+        pytest.param({"url": "https://[::1"}, "url", id="a broken host"),
+        pytest.param({"url": "https://id.example.com:99999/"}, "url", id="a broken port"),
+        pytest.param({"url": "https://user:secret@id.example.com/"}, "without user", id="a password"),
+        pytest.param({"url": "https://id.example.com/\r\nX: y"}, "url", id="a line break"),
+        pytest.param({"max_age": -1}, "max_age", id="max_age negative"),
+        pytest.param({"max_age": math.nan}, "max_age", id="max_age NaN"),
+        pytest.param({"stale_if_error": -1}, "stale_if_error", id="stale_if_error negative"),
+        pytest.param({"stale_if_error": math.inf}, "stale_if_error", id="stale_if_error infinite"),
+        pytest.param({"cooldown": 0}, "cooldown", id="no cooldown"),
+        pytest.param({"cooldown": "30"}, "cooldown", id="cooldown a str"),
+        pytest.param({"timeout": 0}, "timeout", id="no timeout"),
+        pytest.param({"timeout": None}, "timeout", id="timeout None"),
+        pytest.param({"timeout": True}, "timeout", id="timeout a bool"),
+        pytest.param({"max_bytes": 0}, "max_bytes", id="no bytes"),
+        pytest.param({"max_bytes": 1.5}, "max_bytes", id="max_bytes a float"),
+        pytest.param({"algorithms": ["HS256"]}, "algorithms", id="a symmetric algorithm"),
+        pytest.param({"algorithms": ["HS256", "RS256"]}, "algorithms", id="symmetric and public"),
+        pytest.param({"algorithms": []}, "algorithms", id="no algorithm"),
+        pytest.param({"algorithms": ["none"]}, "algorithms", id="alg none"),
+        pytest.param({"fetch": "https://proxy"}, "fetch", id="fetch a str"),
+        pytest.param({"on_event": None}, "on_event", id="on_event None"),
+        pytest.param({"clock": 5}, "clock", id="clock a number"),
+    ],
+)
+def test_wrong_argument_is_refused(arguments, named):
+    """Each mistake is found while constructing, and the message names it, without the password in a URL."""
+    with pytest.raises(ConfigurationError, match=named) as caught:
+        RemoteJWKSet(**{"url": URL} | arguments)
+
+    assert "secret@" not in str(caught.value)
+
+
+@pytest.mark.parametrize("issuer", ["", None, "http://id.example.com", "id.example.com"])
+def test_wrong_issuer_is_refused(issuer):
+    """What cannot be an issuer's URL is found while constructing."""
+    with pytest.raises(ConfigurationError, match="issuer"):
+        RemoteJWKSet.discover(issuer)
+
+
+def test_all_faults_come_together():
+    """One run tells of every mistake."""
+    with pytest.raises(ConfigurationError) as caught:
+        RemoteJWKSet("", max_age=-1, cooldown=-1)
+
+    assert len(caught.value.faults) == 3
+
+
+def test_plain_http_may_be_allowed(server, clock):
+    """On one machine, in development, there is no one in between."""
+    keys = RemoteJWKSet("http://127.0.0.1:8080/jwks", allow_http=True, fetch=server, clock=clock)
+
+    assert keys.ready()
+
+
+def test_failures_are_logged_without_a_traceback(server, clock, caplog):
+    """An outage is a line, not a page."""
+    server.failure = OSError("refused")
+    keys = RemoteJWKSet(URL, fetch=server, clock=clock)
+    with caplog.at_level(logging.INFO, "jwt_middleware"):
+        keys.ready()
+
+    (record,) = caplog.records
+    assert record.levelno == logging.ERROR
+    assert not record.exc_info

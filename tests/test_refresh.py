@@ -1,0 +1,445 @@
+"""Keeping a value fresh: the states, and who loads when. Time is an argument; threads are real."""
+
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from jwt_middleware.refresh import Freshness, Refresher, _start_all_clean
+
+LIFETIME = 300
+STALE = 3600
+COOLDOWN = 30
+TIMEOUT = 5
+
+
+class Source:
+    """Something to load from. It counts the loads, and can be broken or held up."""
+
+    def __init__(self):
+        self.loads = 0
+        self.threads = []
+        self.value = "one"
+        self.failure = None
+        self.gate = threading.Event()
+        self.gate.set()
+        self.entered = threading.Event()
+
+    def load(self):
+        self.loads += 1
+        self.threads.append(threading.current_thread())
+        self.entered.set()
+        assert self.gate.wait(10)
+        if self.failure is not None:
+            raise self.failure
+        return self.value, LIFETIME
+
+
+@pytest.fixture
+def source():
+    """What the refresher loads from."""
+    source = Source()
+    yield source
+    source.gate.set()
+
+
+@pytest.fixture
+def told():
+    """What the refresher has told of its attempts."""
+    return []
+
+
+@pytest.fixture
+def make_refresher(source, clock, told):
+    """Return a function that makes a refresher that has loaded nothing yet."""
+
+    def make(*, timeout=TIMEOUT):
+        return Refresher(
+            source.load,
+            "nothing",
+            stale_if_error=STALE,
+            cooldown=COOLDOWN,
+            timeout=timeout,
+            clock=clock,
+            on_success=lambda held, changed: told.append((held.value, changed)),
+            on_failure=lambda held, failures: told.append(failures.problem),
+        )
+
+    return make
+
+
+@pytest.fixture
+def refresher(make_refresher):
+    """A refresher that has loaded nothing yet."""
+    return make_refresher()
+
+
+@pytest.fixture
+def loaded(refresher, clock):
+    """The refresher, with a fresh value."""
+    refresher.refresh_now(clock())
+    return refresher
+
+
+def wait_until_idle(refresher):
+    """Wait for whoever is loading."""
+    refresher._join(10)
+
+
+def test_nothing_is_loaded_before_it_is_asked_for(refresher, source, clock):
+    """Constructing loads nothing, and what is held is unusable."""
+    assert source.loads == 0
+    assert refresher.held.state(clock()) is Freshness.UNUSABLE
+
+
+@pytest.mark.parametrize(
+    ("age", "state"),
+    [
+        pytest.param(0, Freshness.FRESH, id="new"),
+        pytest.param(LIFETIME - 1, Freshness.FRESH, id="just fresh"),
+        pytest.param(LIFETIME, Freshness.STALE, id="just stale"),
+        pytest.param(LIFETIME + STALE - 1, Freshness.STALE, id="still stale"),
+        pytest.param(LIFETIME + STALE, Freshness.UNUSABLE, id="too old"),
+    ],
+)
+def test_state_follows_age(loaded, clock, age, state):
+    """A value is fresh for its life time, then stale for a bounded time, then unusable."""
+    clock.now += age
+
+    assert loaded.held.state(clock()) is state
+
+
+def test_age_counts_from_before_the_load(refresher, source, clock):
+    """A slow load does not make its value younger than it is."""
+    source.gate.clear()
+    with ThreadPoolExecutor(1) as pool:
+        loading = pool.submit(refresher.refresh_now, clock())
+        source.entered.wait(10)
+        clock.now += 4
+        source.gate.set()
+        loading.result()
+
+    assert refresher.held.fresh_until == clock.now - 4 + LIFETIME
+
+
+def test_cold_start_of_many_threads_is_one_load(refresher, source, clock):
+    """One thread loads, the others wait for it, and all see the value."""
+    source.gate.clear()
+    with ThreadPoolExecutor(50) as pool:
+        waiting = [pool.submit(refresher.refresh_now, clock()) for _ in range(50)]
+        source.entered.wait(10)
+        source.gate.set()
+        for each in waiting:
+            each.result()
+
+    assert source.loads == 1
+    assert refresher.held.value == "one"
+
+
+def test_stale_value_is_refreshed_in_the_background(loaded, source, clock):
+    """A load that hangs holds nobody up: the stale value stays at hand, and one thread is enough."""
+    clock.now += LIFETIME
+    source.gate.clear()
+    source.entered.clear()
+    source.value = "two"
+
+    for _ in range(10):
+        loaded.refresh_behind(clock())
+    assert loaded.held.value == "one"
+    assert loaded.busy
+    source.gate.set()
+    wait_until_idle(loaded)
+
+    assert loaded.held.value == "two"
+    assert source.loads == 2
+
+
+def test_quick_refresh_counts_for_the_request_that_started_it(loaded, source, clock):
+    """What is loaded within the head start is there when the call returns."""
+    clock.now += LIFETIME
+    source.value = "two"
+
+    loaded.refresh_behind(clock())
+
+    assert loaded.held.value == "two"
+
+
+def test_failure_keeps_the_value_and_backs_off(loaded, source, clock, told):
+    """After the n-th failure nothing is loaded for half of 2^(n-1) seconds, and something is after all of it; 60 at most."""
+    source.failure = OSError("refused")
+    clock.now += LIFETIME
+    for pause in (1, 2, 4, 8, 16, 32, 60, 60):
+        loads = source.loads
+        loaded.refresh_behind(clock())
+        wait_until_idle(loaded)
+        assert source.loads == loads + 1
+        clock.now += pause * 0.49
+        loaded.refresh_behind(clock())
+        assert source.loads == loads + 1
+        clock.now += pause * 0.51
+
+    assert loaded.held.value == "one"
+    assert told[1:] == ["OSError: refused"] * 8
+    assert loaded.failures.count == 8
+
+
+def test_success_forgets_the_failures(loaded, source, clock):
+    """The next failure starts again at the shortest pause."""
+    source.failure = OSError("refused")
+    clock.now += LIFETIME
+    loaded.refresh_behind(clock())
+    wait_until_idle(loaded)
+    source.failure = None
+    clock.now += 1
+    loaded.refresh_behind(clock())
+    wait_until_idle(loaded)
+
+    assert loaded.failures.count == 0
+    assert loaded.held.state(clock()) is Freshness.FRESH
+
+
+def test_unusable_value_is_tried_for_again_within_a_cooldown(refresher, source, clock):
+    """However many attempts have failed, nobody is refused for longer than a cooldown after a recovery."""
+    source.failure = OSError("refused")
+    for _ in range(8):
+        refresher.refresh_now(clock())
+        clock.now += COOLDOWN
+    assert source.loads == 8
+    source.failure = None
+
+    refresher.refresh_now(clock())
+
+    assert refresher.held.value == "one"
+
+
+def test_unusable_value_is_not_tried_for_during_a_pause(refresher, source, clock):
+    """A flood of requests while nothing can be loaded is one attempt per pause."""
+    source.failure = OSError("refused")
+    for _ in range(100):
+        refresher.refresh_now(clock())
+
+    assert source.loads == 1
+
+
+def test_first_look_up_is_free_right_after_a_load(loaded, source):
+    """What was published just after a load is found at once."""
+    source.value = "two"
+
+    assert loaded.look_up("new", lambda: False)
+    assert loaded.held.value == "two"
+
+
+def test_look_ups_are_bounded_by_the_cooldown(loaded, source, clock):
+    """A flood of unknown names is one load per cooldown, also while loads fail."""
+    source.failure = OSError("refused")
+    for number in range(10_000):
+        loaded.look_up(number, lambda: False)
+        clock.now += 0.01
+
+    assert source.loads - 1 <= 1 + 100 / COOLDOWN
+
+
+def test_missing_name_leaves_the_next_chance_to_another(loaded, source, clock):
+    """A name that was not found is not looked up again for two cooldowns; another one is after one."""
+    loaded.look_up("bad", lambda: False)
+    clock.now += COOLDOWN
+    assert not loaded.look_up("bad", lambda: False)
+    assert loaded.look_up("good", lambda: False)
+    clock.now += COOLDOWN
+
+    assert loaded.look_up("bad", lambda: False)
+
+
+def test_missing_names_take_bounded_memory(loaded, clock):
+    """However many names are looked up in vain, few are remembered."""
+    for number in range(1000):
+        clock.now += COOLDOWN
+        loaded.look_up(number, lambda: False)
+
+    assert len(loaded._missing) <= 256
+
+
+def test_look_up_joins_a_load_under_way(loaded, source, clock):
+    """Two tokens of one new key are one load, and both find it."""
+    source.value = "two"
+    source.gate.clear()
+    source.entered.clear()
+    found = []
+
+    def look_up():
+        loaded.look_up("new", lambda: loaded.held.value == "two")
+        found.append(loaded.held.value)
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(look_up)
+        source.entered.wait(10)
+        second = pool.submit(look_up)
+        source.gate.set()
+        first.result()
+        second.result()
+
+    assert found == ["two", "two"]
+    assert source.loads == 2
+
+
+def test_hanging_look_up_delays_nobody_for_long(make_refresher, source, clock):
+    """Whoever joins a look-up that hangs is let go after the timeout, without an answer."""
+    refresher = make_refresher(timeout=0.05)
+    refresher.refresh_now(clock())
+    source.gate.clear()
+    source.entered.clear()
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(refresher.look_up, "first", lambda: False)
+        source.entered.wait(10)
+
+        assert not refresher.look_up("second", lambda: False)
+        assert refresher.busy
+        source.gate.set()
+
+
+def test_hanging_load_delays_the_others_for_the_timeout_only(make_refresher, source, clock):
+    """While nothing can be used, those who wait for a load that hangs are let go after the timeout."""
+    refresher = make_refresher(timeout=0.05)
+    source.gate.clear()
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(refresher.refresh_now, clock())
+        source.entered.wait(10)
+        refresher.refresh_now(clock())
+
+        assert refresher.held.state(clock()) is Freshness.UNUSABLE
+        source.gate.set()
+
+
+def test_what_is_known_to_be_missing_does_not_wait(loaded, source, clock):
+    """A name that was not found is answered without joining a load that hangs."""
+    loaded.look_up("bad", lambda: False)
+    clock.now += LIFETIME
+    source.gate.clear()
+    loaded.refresh_behind(clock())
+    loaded._remember_missing("bad")
+    loaded._join = pytest.fail
+
+    assert not loaded.look_up("bad", lambda: False)
+
+
+def test_lost_attempt_is_replaced(loaded, source, clock):
+    """A refresh that does not come back is given up, its late result is ignored, and from then on nobody relies on threads."""
+    clock.now += LIFETIME
+    source.gate.clear()
+    source.entered.clear()
+    source.value = "late"
+    loaded.refresh_behind(clock())
+    lost = loaded._attempt
+    clock.now += 2 * TIMEOUT
+    loaded.refresh_behind(clock())
+    assert source.loads == 2
+    clock.now += 1
+    source.gate.set()
+    source.value = "two"
+    loaded.refresh_behind(clock())
+
+    assert lost.done.wait(10)
+    assert loaded.held.value == "two"
+    clock.now += LIFETIME
+    source.value = "three"
+    loaded.refresh_behind(clock())
+    assert loaded.held.value == "three"
+    assert source.threads[-1] is threading.current_thread()
+
+
+@pytest.mark.parametrize("failure", [None, OSError("late")], ids=["late success", "late failure"])
+def test_superseded_attempt_changes_nothing(loaded, source, clock, told, failure):
+    """What an attempt brings that was given up is ignored, be it a value or a failure."""
+    clock.now += LIFETIME
+    attempt = loaded._begin(clock())
+    clock.now += 2 * TIMEOUT + 1
+    loaded._begin(clock())
+    source.failure, source.value = failure, "late"
+    before = (loaded.held, loaded.failures, list(told))
+
+    loaded._run(attempt)
+
+    assert (loaded.held, loaded.failures, told) == before
+    assert loaded.busy
+
+
+def test_no_thread_to_be_had_refreshes_at_once(loaded, source, clock, monkeypatch):
+    """Where a thread cannot be started, the request itself loads."""
+
+    def start(self):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    clock.now += LIFETIME
+    source.value = "two"
+
+    loaded.refresh_behind(clock())
+
+    assert loaded.held.value == "two"
+
+
+def test_fork_is_survived_by_the_value(loaded, source, clock):
+    """What a child forgets of its parent is the attempt under way, not what is at hand."""
+    clock.now += LIFETIME
+    source.gate.clear()
+    loaded.refresh_behind(clock())
+
+    _start_all_clean()
+
+    assert not loaded.busy
+    assert loaded.held.value == "one"
+
+
+def test_interrupted_attempt_does_not_block_the_next(refresher, source, clock):
+    """A worker that is told to exit in the middle of a load leaves no attempt behind."""
+    source.failure = SystemExit()
+    with pytest.raises(SystemExit):
+        refresher.refresh_now(clock())
+    source.failure = None
+
+    refresher.refresh_now(clock())
+
+    assert refresher.held.value == "one"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_child_of_a_fork_starts_clean(loaded, source, clock):
+    """A load under way, and even a lock held, in the parent does not keep the child from loading."""
+    clock.now += LIFETIME
+    source.gate.clear()
+    loaded.refresh_behind(clock())
+    with loaded._lock:
+        child = os.fork()
+        if not child:
+            source.gate.set()
+            source.value = "the child's"
+            loaded.refresh_behind(clock())
+            os._exit(0 if loaded.held.value == "the child's" else 1)
+    source.gate.set()
+
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+@pytest.mark.parametrize(
+    ("prepare", "due"),
+    [
+        pytest.param(lambda source, clock: None, LIFETIME, id="fresh"),
+        pytest.param(lambda source, clock: setattr(clock, "now", clock.now + LIFETIME), 0, id="stale"),
+    ],
+)
+def test_next_load_is_told(loaded, source, clock, prepare, due):
+    """A fresh value is due when its life time ends, a stale one at once."""
+    prepare(source, clock)
+
+    assert max(loaded.next_load(loaded.held.state(clock())) - clock(), 0) == due
+
+
+def test_changed_is_told_only_of_another_value(loaded, clock, told):
+    """The same value again is no change."""
+    clock.now += LIFETIME
+    loaded.refresh_behind(clock())
+    wait_until_idle(loaded)
+
+    assert told == [("one", True), ("one", False)]
