@@ -1,7 +1,7 @@
-"""A minimal application behind `JWTMiddleware`: log in, use the token, watch it expire.
+"""A minimal application behind `JWTMiddleware`: log in, use the token, refresh it, log out.
 
 python demo_app.py --port 8000 --token-ttl 1800
-JWT_SECRET=... gunicorn demo_app:app
+JWT_SECRET=... JWT_STORE=sessions.db gunicorn --workers 4 demo_app:app
 """
 
 import argparse
@@ -20,7 +20,21 @@ from werkzeug.routing import Map, Rule
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
-from jwt_middleware import ConfigurationError, JWTMiddleware, Policy, SecretKey, TokenIssuer, Verifier, public, token_from
+from jwt_middleware import (
+    ConfigurationError,
+    JWTMiddleware,
+    MemoryStore,
+    Policy,
+    RedisStore,
+    Revocations,
+    SecretKey,
+    SQLiteStore,
+    Store,
+    TokenIssuer,
+    Verifier,
+    public,
+    token_from,
+)
 
 NAME = "https://demo.example.com"  # Issuer and audience at once: the demo accepts the tokens it issues.
 USERS = {"1": "Alice", "2": "Bob"}
@@ -29,37 +43,54 @@ URLS = Map(
         Rule("/", endpoint="index", methods=["GET"]),
         Rule("/login", endpoint="login", methods=["POST"]),
         Rule("/resource", endpoint="resource", methods=["GET"]),
+        Rule("/refresh", endpoint="refresh", methods=["POST"]),
+        Rule("/logout", endpoint="logout", methods=["POST"]),
+        Rule("/logout-everywhere", endpoint="logout_everywhere", methods=["POST"]),
     ]
 )
 
 
 class Demo:
-    """Three endpoints. Requests to the protected one arrive with a verified token."""
+    """Six endpoints. Requests to the protected ones arrive with a verified token."""
 
     def __init__(self, issuer: TokenIssuer) -> None:
         self.issuer = issuer
-        self.endpoints = {"index": self.index, "login": self.login, "resource": self.resource}
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Serve one request."""
         try:
             endpoint, _ = URLS.bind_to_environ(environ).match()
-            response: WSGIApplication = self.endpoints[endpoint](Request(environ))
+            response: WSGIApplication = getattr(self, endpoint)(Request(environ))
         except HTTPException as error:
             response = error
         return response(environ, start_response)
 
     def index(self, request: Request) -> Response:
         """Say what can be tried."""
-        return answer({"try": ["POST /login", "GET /resource"], "users": {name: int(id_) for id_, name in USERS.items()}})
+        endpoints = ["POST /login", "GET /resource", "POST /refresh", "POST /logout", "POST /logout-everywhere"]
+        return answer({"try": endpoints, "users": {name: int(id_) for id_, name in USERS.items()}})
 
     def login(self, request: Request) -> Response:
-        """Issue a token. A real application checks a password here."""
-        user_id = requested_user_id(request)
-        if user_id not in USERS:
+        """Begin a session. A real application checks a password here."""
+        user_id = json_member(request, "user_id")
+        # Not isinstance: a bool is an int, and {"user_id": true} is not Alice.
+        if type(user_id) is not int or str(user_id) not in USERS:
             return answer({"error": "Invalid user_id"}, 400)
-        token = self.issuer.access_token(user_id)
-        return answer({"token": token, "token_type": "Bearer", "expires_in": self.issuer.access_ttl})
+        return token_answer(self.issuer.grant(str(user_id)))
+
+    def refresh(self, request: Request) -> Response:
+        """Carry the session on: a new token for the refresh token, which is spent."""
+        return token_answer(self.issuer.refresh(json_member(request, "refresh_token")))
+
+    def logout(self, request: Request) -> Response:
+        """End the session of the token that came with the request."""
+        self.issuer.revoke(token_from(request.environ))
+        return answer({"message": "Logged out"})
+
+    def logout_everywhere(self, request: Request) -> Response:
+        """End all sessions of the user."""
+        self.issuer.revoke_subject(str(token_from(request.environ).subject))
+        return answer({"message": "Logged out everywhere"})
 
     def resource(self, request: Request) -> Response:
         """Answer with the user whom the token speaks of."""
@@ -69,15 +100,19 @@ class Demo:
         return answer({"user": {"id": int(user_id), "name": USERS[user_id]}})
 
 
-def requested_user_id(request: Request) -> str | None:
-    """Return the user_id of the request's JSON body, as the subject of a token; None if it holds none."""
+def json_member(request: Request, name: str) -> Any:
+    """Return one member of the request's JSON body; None if there is no such thing."""
     try:
         data = request.get_json(silent=True)
     except RecursionError:  # A body of a thousand brackets.
         return None
-    user_id = data.get("user_id") if isinstance(data, dict) else None
-    # Not isinstance: a bool is an int, and {"user_id": true} is not Alice.
-    return str(user_id) if type(user_id) is int else None
+    return data.get(name) if isinstance(data, dict) else None
+
+
+def token_answer(grant: dict[str, Any]) -> Response:
+    """Make a response of what an issuer grants."""
+    names = {"token": "access_token", "token_type": "token_type", "expires_in": "expires_in", "refresh_token": "refresh_token"}
+    return answer({ours: grant[theirs] for ours, theirs in names.items()})
 
 
 def answer(data: dict[str, Any], status: int = 200) -> Response:
@@ -85,12 +120,23 @@ def answer(data: dict[str, Any], status: int = 200) -> Response:
     return Response(json.dumps(data), status, content_type="application/json")
 
 
-def create_app(secret: str, *, token_ttl: int = 1800, clock: Callable[[], float] = time.time) -> JWTMiddleware:
-    """Put the middleware around the demo. Only the front page and the login need no token."""
-    key = SecretKey(secret)
-    issuer = TokenIssuer(key, issuer=NAME, audience=NAME, access_ttl=token_ttl, clock=clock)
-    verifier = Verifier(key, issuer=NAME, audience=NAME, leeway=0, clock=clock)
-    return JWTMiddleware(Demo(issuer), verifier, policy=Policy(public("/", "/login")))
+def create_app(
+    secret: str, *, token_ttl: int = 1800, store: Store | None = None, clock: Callable[[], float] = time.time
+) -> JWTMiddleware:
+    """Put the middleware around the demo. Only the front page, the login and the refresh need no token."""
+    key, store = SecretKey(secret), MemoryStore(clock=clock) if store is None else store
+    refresh_ttl = max(1_209_600, token_ttl)
+    issuer = TokenIssuer(key, issuer=NAME, audience=NAME, access_ttl=token_ttl, refresh_ttl=refresh_ttl, store=store, clock=clock)
+    revocations = Revocations(store, clock=clock)
+    verifier = Verifier(key, issuer=NAME, audience=NAME, leeway=0, revocations=revocations, clock=clock)
+    return JWTMiddleware(Demo(issuer), verifier, policy=Policy(public("/", "/login", "/refresh")))
+
+
+def store_at(place: str | None) -> Store:
+    """Return a store in Redis, in an SQLite file, or in memory, which only one process sees."""
+    if not place:
+        return MemoryStore()
+    return RedisStore(place) if "://" in place else SQLiteStore(place)
 
 
 def secret_from_environment() -> str:
@@ -112,9 +158,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (%(default)s)")
     parser.add_argument("--port", type=int, default=8000, help="the port to listen on (%(default)s)")
     parser.add_argument("--token-ttl", type=int, default=1800, metavar="SECONDS", help="how long a token lives (%(default)s)")
+    place = parser.add_mutually_exclusive_group()
+    place.add_argument("--sqlite", metavar="FILE", help="keep sessions in this file, which survives a restart")
+    place.add_argument("--redis", metavar="URL", help="keep sessions in Redis, for many processes")
     options = parser.parse_args(arguments)
     try:
-        app = create_app(secret_from_environment(), token_ttl=options.token_ttl)
+        store = store_at(options.sqlite or options.redis)
+        app = create_app(secret_from_environment(), token_ttl=options.token_ttl, store=store)
         # Werkzeug would end the process in its own words if it found the port taken.
         listener = socket.create_server((options.host, options.port))
     except ConfigurationError as fault:
@@ -138,8 +188,11 @@ HELP = """\
 Listening on {url}; press Ctrl-C to stop. Try:
 
   curl -i {url}/resource
-  TOKEN=$(curl -s {url}/login -H 'Content-Type: application/json' -d '{{"user_id": 1}}' | sed 's/.*"token": "\\([^"]*\\).*/\\1/')
+  LOGIN=$(curl -s {url}/login -H 'Content-Type: application/json' -d '{{"user_id": 1}}'); echo "$LOGIN"
+  TOKEN=$(echo "$LOGIN" | sed 's/.*"token": "\\([^"]*\\).*/\\1/')
   curl -i {url}/resource -H "Authorization: Bearer $TOKEN"
+  curl -i {url}/refresh -H 'Content-Type: application/json' -d "$LOGIN"
+  curl -i {url}/logout -X POST -H "Authorization: Bearer $TOKEN"
 
 A token lives {ttl} seconds; after that the answer is 401 with the reason token_expired.
 """
@@ -147,5 +200,5 @@ A token lives {ttl} seconds; after that the answer is 401 with the reason token_
 if __name__ == "__main__":
     main()
 else:
-    app = create_app(secret_from_environment())
+    app = create_app(secret_from_environment(), store=store_at(os.environ.get("JWT_STORE")))
     print_notice()

@@ -16,9 +16,11 @@ from jwt_middleware.errors import (
     ConfigurationError,
     ExpiredToken,
     InsufficientScope,
+    InvalidGrant,
     InvalidRequest,
     InvalidToken,
     MissingToken,
+    RevokedToken,
     Unavailable,
 )
 from jwt_middleware.events import log_events
@@ -29,8 +31,12 @@ from jwt_middleware.jwks import KeySetStatus, RemoteJWKSet
 from jwt_middleware.keys import JWKSet, PrivateKey, PublicKey, SecretKey
 from jwt_middleware.middleware import JWTMiddleware
 from jwt_middleware.policy import Policy, delegate, optional, public, require
+from jwt_middleware.redis_store import RedisStore
 from jwt_middleware.refresh import Freshness
 from jwt_middleware.responses import problem_details, render_json
+from jwt_middleware.revocation import Revocations
+from jwt_middleware.sqlite_store import SQLiteStore
+from jwt_middleware.stores import MemoryStore, Store, StoreError
 from jwt_middleware.tokens import AccessToken, token_from
 from jwt_middleware.verifier import TrustedIssuers, Verifier
 
@@ -46,17 +52,25 @@ __all__ = [
     "Fetched",
     "Freshness",
     "InsufficientScope",
+    "InvalidGrant",
     "InvalidRequest",
     "InvalidToken",
     "JWKSet",
     "JWTMiddleware",
     "KeySetStatus",
+    "MemoryStore",
     "MissingToken",
     "Policy",
     "PrivateKey",
     "PublicKey",
+    "RedisStore",
     "RemoteJWKSet",
+    "Revocations",
+    "RevokedToken",
+    "SQLiteStore",
     "SecretKey",
+    "Store",
+    "StoreError",
     "TokenIssuer",
     "TrustedIssuers",
     "Unavailable",

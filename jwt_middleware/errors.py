@@ -163,6 +163,12 @@ class ExpiredToken(InvalidToken):
     reasons = {"token_expired": "The access token has expired"}
 
 
+class RevokedToken(InvalidToken):
+    """A token that was withdrawn before it expired; a client should get a new one."""
+
+    reasons = {"token_revoked": "The access token was revoked"}
+
+
 class InsufficientScope(AuthError):
     """A good token that lacks the scopes a rule asks for (RFC 6750 §3.1)."""
 
@@ -182,6 +188,23 @@ class AccessDenied(AuthError):
         """Return None: RFC 6750 has no error code for this failure."""
 
 
+class InvalidGrant(AuthError):
+    """A refresh token that gets no new tokens (RFC 6749 §5.2); the user has to log in again."""
+
+    code = 400
+    error = "invalid_grant"
+    reasons = {
+        "refresh_token_invalid": "The refresh token is malformed or was not issued here",
+        "refresh_token_expected": "An access token was sent where a refresh token belongs",
+        "refresh_token_expired": "The refresh token has expired",
+        "refresh_token_revoked": "The session of the refresh token was ended",
+        "refresh_token_reused": "The refresh token was used before, so its session was ended",
+    }
+
+    def challenge(self, realm: str = "api") -> None:
+        """Return None: the token endpoint answers 400, without a challenge."""
+
+
 class Unavailable(AuthError):
     """Whether the token is good cannot be told at the moment.
 
@@ -190,7 +213,10 @@ class Unavailable(AuthError):
 
     code = 503
     error = "temporarily_unavailable"
-    reasons = {"keys_unavailable": "The keys to check access tokens with are not available at the moment"}
+    reasons = {
+        "keys_unavailable": "The keys to check access tokens with are not available at the moment",
+        "store_unavailable": "Whether the token was revoked cannot be looked up at the moment",
+    }
 
     def challenge(self, realm: str = "api") -> None:
         """Return None: there is nothing wrong with the credentials."""

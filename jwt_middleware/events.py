@@ -1,6 +1,7 @@
 """What happened, as immutable records: the events that `on_event=` callables receive, and the one that logs them.
 
-No event holds a raw token, a key or a claim's value.
+No event holds a raw token or a key. Of a token's claims none is in it either, but for `RefreshTokenReused`:
+somebody has to know whose session it was.
 """
 
 import logging
@@ -107,8 +108,57 @@ class KeyUnknown(NamedTuple):
         return logging.INFO
 
 
+class StoreFailed(NamedTuple):
+    """A store could not answer; told once in ten seconds.
+
+    `allowed` says whether tokens pass all the same.
+    """
+
+    operation: str
+    problem: str
+    allowed: bool
+
+    @property
+    def level(self) -> int:
+        """ERROR."""
+        return logging.ERROR
+
+
+class StoreFull(NamedTuple):
+    """A `MemoryStore` holds as many entries as it may, and drops those first that expire soonest; told once."""
+
+    max_entries: int
+
+    @property
+    def level(self) -> int:
+        """ERROR: what is dropped is no longer revoked."""
+        return logging.ERROR
+
+
+class RefreshTokenReused(NamedTuple):
+    """A refresh token came back after it was spent: a thief has it, or had it. Its session was ended."""
+
+    subject: str
+    session: str
+
+    @property
+    def level(self) -> int:
+        """WARNING."""
+        return logging.WARNING
+
+
 _BROKEN = (RequestRejected, CallableFailed)
-Event = RequestRejected | KeyDropped | CallableFailed | KeysRefreshed | KeysNotRefreshed | KeyUnknown
+Event = (
+    RequestRejected
+    | KeyDropped
+    | CallableFailed
+    | KeysRefreshed
+    | KeysNotRefreshed
+    | KeyUnknown
+    | StoreFailed
+    | StoreFull
+    | RefreshTokenReused
+)
 EventHook = Callable[[Event], object]
 
 

@@ -6,6 +6,7 @@ cryptography are PyJWT's.
 """
 
 import binascii
+import hmac
 import json
 import math
 from collections.abc import Mapping
@@ -16,7 +17,7 @@ from typing import Any, Final, NoReturn
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from jwt import PyJWK, PyJWTError
 from jwt.algorithms import Algorithm, get_default_algorithms
 
@@ -164,6 +165,15 @@ def public_jwk(key: Key) -> dict[str, Any]:
     members |= {"alg": key.algorithm, "use": "sig"} | ({"kid": key.key_id} if key.key_id is not None else {})
     # PyJWT adds key_ops to some types; RFC 7517 §4.3 advises against having it beside `use`.
     return {name: value for name, value in members.items() if name != "key_ops"}
+
+
+def derive_secret(key: Key, purpose: str) -> Key:
+    """Return an HS256 key that only who holds this secret or private key can derive, another for each purpose."""
+    if isinstance(key.material, bytes):
+        secret: bytes = key.material
+    else:
+        secret = key.material.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    return Key("HS256", key.key_id, hmac.digest(secret, f"jwt_middleware {purpose}".encode(), "sha256"))
 
 
 def decode_base64url(value: object) -> bytes:

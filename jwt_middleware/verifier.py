@@ -8,6 +8,7 @@ from typing import Any
 from jwt_middleware.errors import AuthError, ConfigurationError, ExpiredToken, InvalidRequest, InvalidToken, refuse
 from jwt_middleware.jose import normalize_type, parse_claims, parse_compact
 from jwt_middleware.keys import KeyRing, KeySource, MergedKeys, PrivateKey
+from jwt_middleware.revocation import Revocations
 from jwt_middleware.tokens import AccessToken
 from jwt_middleware.validators import Validator
 
@@ -32,9 +33,10 @@ class Verifier:
 
     `types` are the accepted ``typ`` values, None for a token without. `require` names claims that must be
     present. `max_token_age` refuses tokens issued longer ago, in seconds. `leeway`, in seconds, allows for
-    clocks that differ. `validators` run on every request, after all else. `cache_size` verified tokens are
-    remembered, 0 for none; times and validators are checked on every use all the same. `max_token_bytes`
-    bounds a token before anything looks at it. `clock` returns the seconds since the epoch.
+    clocks that differ. `validators` run on every request, after all else; `revocations` are looked up
+    thereafter. `cache_size` verified tokens are remembered, 0 for none; times, validators and revocations
+    are checked on every use all the same. `max_token_bytes` bounds a token before anything looks at it.
+    `clock` returns the seconds since the epoch.
 
     Raises `ConfigurationError` with all faults at once.
     """
@@ -50,6 +52,7 @@ class Verifier:
         max_token_age: float | None = None,
         leeway: float = 5,
         validators: Iterable[Validator] = (),
+        revocations: Revocations | None = None,
         cache_size: int = 1024,
         max_token_bytes: int = 16_384,
         clock: Callable[[], float] = time.time,
@@ -62,6 +65,7 @@ class Verifier:
             _number_faults(max_token_age=(max_token_age, 0), leeway=(leeway, 0)),
             _size_faults(cache_size=(cache_size, 0), max_token_bytes=(max_token_bytes, 1)),
             _callable_faults(validators, clock),
+            _revocations_faults(revocations),
         )
         self._keys = _one_source(keys)
         self.issuer = issuer
@@ -71,6 +75,7 @@ class Verifier:
         self._max_token_age = max_token_age
         self._leeway = leeway
         self._validators = validators
+        self._revocations = revocations
         self.max_token_bytes = max_token_bytes
         self._clock = clock
         # An exception is not cached, so bad tokens never evict good ones. Hits take no lock. The ring is part
@@ -105,6 +110,8 @@ class Verifier:
                 raise InvalidToken("token_too_old", claim="iat")
         for validate in self._validators:
             _run(validate, token)
+        if self._revocations is not None:
+            self._revocations.check(token)
         return token
 
     def _verify_signed(self, raw: str, ring: KeyRing) -> _Signed:
@@ -277,6 +284,11 @@ def _size_faults(**sizes: tuple[object, int]) -> Iterator[str]:
     for argument, (value, least) in sizes.items():
         if type(value) is not int or value < least:
             yield f"{argument}: {value!r} is no size; write an int from {least} up"
+
+
+def _revocations_faults(revocations: object) -> Iterator[str]:
+    if not isinstance(revocations, Revocations | None):
+        yield f"revocations: a {type(revocations).__name__} knows of none; pass Revocations(store)"
 
 
 def _callable_faults(validators: Collection[object], clock: object) -> Iterator[str]:

@@ -28,6 +28,34 @@ class Clock:
         return self.now
 
 
+class Flaky:
+    """A store that counts round trips, and can be broken."""
+
+    def __init__(self, store):
+        self.store = store
+        self.trips = 0
+        self.failure = None
+
+    def ask(self, operation, *arguments):
+        self.trips += 1
+        if isinstance(self.failure, Exception):
+            raise self.failure
+        answer = getattr(self.store, operation)(*arguments)
+        return answer if self.failure is None else self.failure
+
+    def get(self, key):
+        return self.ask("get", key)
+
+    def get_many(self, keys):
+        return self.ask("get_many", keys)
+
+    def put(self, key, value, expires_at):
+        return self.ask("put", key, value, expires_at)
+
+    def add(self, key, value, expires_at):
+        return self.ask("add", key, value, expires_at)
+
+
 def base64url(data):
     """Encode as base64url without padding."""
     raw = data if isinstance(data, bytes) else data.encode()

@@ -10,7 +10,8 @@ import pytest
 from webtest import TestApp
 from webtest.lint import middleware as lint
 
-from demo_app import NAME, create_app
+from demo_app import NAME, create_app, store_at
+from jwt_middleware import MemoryStore, RedisStore, SQLiteStore
 from tests.conftest import bearer, sign_raw
 
 SECRET = "a demo secret of more than thirty-two bytes"
@@ -27,14 +28,14 @@ def log_in(demo, user_id=1):
 
 
 def token_for(subject, clock):
-    return sign_raw({"iss": NAME, "aud": NAME, "sub": subject, "exp": clock.now + 10}, secret=SECRET)
+    return sign_raw({"iss": NAME, "aud": NAME, "sub": subject, "jti": subject, "exp": clock.now + 10}, secret=SECRET)
 
 
 def test_index_without_token_says_what_to_try(demo):
     """The front page is public and names the endpoints."""
     response = demo.get("/")
 
-    assert response.json["try"] == ["POST /login", "GET /resource"]
+    assert response.json["try"][:3] == ["POST /login", "GET /resource", "POST /refresh"]
 
 
 @pytest.mark.parametrize(("user_id", "name"), [(1, "Alice"), (2, "Bob")])
@@ -48,10 +49,11 @@ def test_login_then_resource_greets_the_user(demo, user_id, name):
 
 
 def test_login_answers_as_rfc6749(demo):
-    """A login returns the token, its type and its life time."""
+    """A login returns the token, its type and its life time, and a refresh token."""
     response = demo.post_json("/login", {"user_id": 1})
 
-    assert response.json == {"token": response.json["token"], "token_type": "Bearer", "expires_in": 10}
+    tokens = {name: response.json[name] for name in ("token", "refresh_token")}
+    assert response.json == {"token_type": "Bearer", "expires_in": 10} | tokens
 
 
 def test_default_life_time_is_thirty_minutes(clock):
@@ -130,6 +132,88 @@ def test_token_expires_when_its_time_has_come(demo, clock):
     assert response.json["reason"] == "token_expired"
 
 
+def test_refresh_carries_on_after_the_token_has_expired(demo, clock):
+    """The refresh token gives a new token and its own successor, which does the same."""
+    answer = demo.post_json("/login", {"user_id": 1}).json
+    for _ in range(3):
+        clock.now += 11
+        answer = demo.post_json("/refresh", {"refresh_token": answer["refresh_token"]}).json
+
+        assert demo.get("/resource", headers=bearer(answer["token"])).json["user"]["name"] == "Alice"
+
+
+@pytest.mark.parametrize("body", [{}, {"refresh_token": None}, {"refresh_token": "a.b.c"}, [1]])
+def test_refresh_with_anything_else_is_400(demo, body):
+    """Whatever is no refresh token gets the error of RFC 6749."""
+    response = demo.post_json("/refresh", body, status=400)
+
+    assert (response.json["error"], response.json["reason"]) == ("invalid_grant", "refresh_token_invalid")
+
+
+def test_reused_refresh_token_ends_the_session(demo, clock):
+    """A thief who comes later locks out himself and the victim, who logs in again."""
+    first = demo.post_json("/login", {"user_id": 1}).json
+    second = demo.post_json("/refresh", first).json
+    clock.now += 10.5
+    stolen = demo.post_json("/refresh", first, status=400)
+    victim = demo.post_json("/refresh", second, status=400)
+
+    assert (stolen.json["reason"], victim.json["reason"]) == ("refresh_token_reused", "refresh_token_revoked")
+
+
+def test_logout_ends_one_session(demo):
+    """The token and its refresh token are refused from then on; another login of the user is not."""
+    ended, other = (demo.post_json("/login", {"user_id": 1}).json for _ in range(2))
+    demo.post("/logout", headers=bearer(ended["token"]))
+
+    assert demo.get("/resource", headers=bearer(ended["token"]), status=401).json["reason"] == "token_revoked"
+    assert demo.post_json("/refresh", ended, status=400).json["reason"] == "refresh_token_revoked"
+    demo.get("/resource", headers=bearer(other["token"]))
+
+
+def test_logout_everywhere_ends_all_sessions_of_the_user(demo):
+    """Every token of the user is refused; those of others, and of a new login, are not."""
+    sessions = [demo.post_json("/login", {"user_id": 1}).json for _ in range(2)]
+    bob = log_in(demo, 2)
+    demo.post("/logout-everywhere", headers=bearer(sessions[0]["token"]))
+
+    for session in sessions:
+        demo.get("/resource", headers=bearer(session["token"]), status=401)
+        demo.post_json("/refresh", session, status=400)
+    demo.get("/resource", headers=bearer(bob))
+    demo.get("/resource", headers=bearer(log_in(demo)))
+
+
+def test_logout_needs_a_token(demo):
+    """Nobody logs out others."""
+    for path in ("/logout", "/logout-everywhere"):
+        demo.post(path, status=401)
+
+
+def test_sessions_in_a_file_survive_a_restart(clock, tmp_path):
+    """With a store that stays, a session that was ended stays ended, and others go on."""
+
+    def start():
+        return TestApp(lint(create_app(SECRET, store=store_at(str(tmp_path / "sessions.db")), clock=clock)))
+
+    before = start()
+    ended, kept = (before.post_json("/login", {"user_id": 1}).json for _ in range(2))
+    before.post("/logout", headers=bearer(ended["token"]))
+    after = start()
+
+    after.get("/resource", headers=bearer(ended["token"]), status=401)
+    after.post_json("/refresh", ended, status=400)
+    after.get("/resource", headers=bearer(kept["token"]))
+    after.post_json("/refresh", kept)
+
+
+def test_store_is_chosen_by_its_place():
+    """A URL is Redis, a path is SQLite, nothing is memory."""
+    assert isinstance(store_at("redis://localhost"), RedisStore)
+    assert isinstance(store_at("sessions.db"), SQLiteStore)
+    assert isinstance(store_at(None), MemoryStore)
+
+
 def test_unknown_paths_need_a_token_first(demo):
     """What the demo does not serve is 401 to strangers and 404 to users."""
     demo.get("/nothing", status=401)
@@ -169,6 +253,9 @@ def test_command_line_serves_and_prints_curl_lines():
         pytest.param(["--port", "70000"], {}, "cannot listen on 127.0.0.1:70000", id="impossible port"),
         pytest.param(["--colour"], {}, "unrecognized arguments: --colour", id="unknown option"),
         pytest.param(["--token-ttl", "0"], {}, "--token-ttl: 0 is no life time", id="bad life time"),
+        pytest.param(["--sqlite", "no/such/folder/x.db"], {}, "there is no folder", id="bad file"),
+        pytest.param(["--redis", "http://x"], {}, "no URL of Redis", id="bad Redis"),
+        pytest.param(["--redis", "redis://x", "--sqlite", "x"], {}, "not allowed with", id="two stores"),
         pytest.param([], {"JWT_SECRET": "short"}, "JWT_SECRET: 5 bytes are too short", id="weak secret"),
     ],
 )

@@ -22,7 +22,7 @@ def examples(name):
 
 
 @pytest.fixture
-def names(monkeypatch):
+def names(monkeypatch, tmp_path):
     """What the examples may take for granted."""
     from django.conf import settings
 
@@ -37,6 +37,7 @@ def names(monkeypatch):
         "public_pem": public_pem(rsa_key.key),
         "private_pem": pem_of(ec_key.key.material),
         "jwk": jwk,
+        "path": tmp_path / "sessions.db",
         "jwks_json": f'{{"keys": [{str(jwk).replace(chr(39), chr(34))}]}}',
     }
 

@@ -10,10 +10,10 @@ import jwt_middleware
 PACKAGE = Path(jwt_middleware.__file__).parent
 FLOORS = [
     ["errors", "events", "fetch", "refresh"],
-    ["jose", "tokens"],
-    ["credentials", "discovery", "jwk", "validators"],
+    ["jose", "stores", "tokens"],
+    ["credentials", "discovery", "jwk", "redis_store", "revocation", "sqlite_store", "validators"],
     ["keys"],
-    ["jwks"],
+    ["jwks", "sessions"],
     ["issuer", "policy", "responses", "verifier"],
     ["middleware"],
     ["__init__"],

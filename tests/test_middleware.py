@@ -7,10 +7,13 @@ import pytest
 from jwt_middleware import (
     AccessToken,
     ConfigurationError,
+    InvalidGrant,
     InvalidToken,
     JWTMiddleware,
+    MemoryStore,
     Policy,
     RemoteJWKSet,
+    Revocations,
     SecretKey,
     TrustedIssuers,
     delegate,
@@ -21,7 +24,7 @@ from jwt_middleware import (
 )
 from jwt_middleware.errors import registry
 from jwt_middleware.events import RequestRejected
-from tests.conftest import AUDIENCE, ISSUER, NOW, bearer, client, good_claims, sign_raw
+from tests.conftest import AUDIENCE, ISSUER, NOW, Flaky, bearer, client, good_claims, sign_raw
 
 POLICY = Policy(
     public("/public"),
@@ -59,6 +62,8 @@ REQUESTS = {
     "scope_insufficient": ("/scoped", signed(scope="orders:read")),
     "check_failed": ("/checked", signed()),
     "keys_unavailable": ("/", signed({"alg": "RS256"}, iss="https://down.example.com")),
+    "store_unavailable": ("/", signed(iss="https://storeless.example.com")),
+    "token_revoked": ("/", signed(sub="mallory")),
 }
 
 
@@ -70,12 +75,18 @@ SCOPE = {"scope_insufficient": "orders:write"}
 
 
 @pytest.fixture
-def app(make_verifier, secret_key):
+def app(make_verifier, secret_key, clock):
     """The echo application behind a policy with a rule of each kind."""
     named = [SecretKey(secret_key.key.material, key_id="known"), SecretKey(secret_key.key.material, key_id="other")]
     unreachable = RemoteJWKSet("https://down.example.com/jwks.json", fetch=down)
+    store = Flaky(MemoryStore(clock=clock))
+    store.failure = OSError("connection refused")
+    revocations = Revocations(MemoryStore(clock=clock), clock=clock)
+    revocations.revoke_subject(ISSUER, "mallory")
     issuers = TrustedIssuers(
-        make_verifier(named, max_token_age=3600), make_verifier(unreachable, issuer="https://down.example.com")
+        make_verifier(named, max_token_age=3600, revocations=revocations),
+        make_verifier(unreachable, issuer="https://down.example.com"),
+        make_verifier(issuer="https://storeless.example.com", revocations=Revocations(store)),
     )
     return client(issuers, policy=POLICY)
 
@@ -97,14 +108,15 @@ def test_refusal_has_exact_status_body_and_challenge(app, reason):
         "token_missing": 'Bearer realm="api"',
         "check_failed": None,
         "keys_unavailable": None,
+        "store_unavailable": None,
         "scope_insufficient": f'Bearer realm="api", error="insufficient_scope", error_description="{description}",'
         ' scope="orders:write"',
     }.get(reason, f'Bearer realm="api", error="{kind.error}", error_description="{description}"')
 
 
 def test_every_reason_has_its_request():
-    """No reason of the registry is left without a test."""
-    assert set(REQUESTS) == set(registry())
+    """No reason of the registry is left without a test; those of refresh tokens are in test_sessions."""
+    assert set(REQUESTS) == set(registry()) - set(InvalidGrant.reasons)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,193 @@
+"""`Revocations`: tokens that are refused before they expire: one, one session's, or all of a subject."""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from hashlib import sha256
+from typing import Any, Final, Literal
+
+from jwt_middleware.errors import InvalidToken, RevokedToken, Unavailable, refuse
+from jwt_middleware.events import EventHook, StoreFailed, emit, log_events
+from jwt_middleware.stores import Store
+from jwt_middleware.tokens import AccessToken
+
+# Entries outlive what they revoke by this, in seconds: clocks differ, and a verifier has its leeway.
+MARGIN: Final = 300.0
+# How long something stays revoked where nobody says when the last token of it expires.
+_FOREVER: Final = 400 * 86_400.0
+# After a failure the store is left alone for this long, so that an outage costs one time-out and not one per
+# request, and is over as soon after it ends.
+_PAUSE: Final = 0.5
+_EVENT_INTERVAL: Final = 10.0
+_MAX_ANSWERS: Final = 16_384
+
+Kind = Literal["token", "session", "subject", "spent"]
+
+
+class Revocations:
+    """Remembers in `store` what was revoked; pass it to `Verifier`, which then asks for each request.
+
+    Tokens are known by issuer and ``jti``, never by their text, of which there may be several; so a token
+    without ``jti`` is refused. The store sees hashes only.
+
+    While the store is out of reach, `on_failure` decides: ``"refuse"`` answers 503, ``"allow"`` lets tokens
+    pass as if none were revoked. `max_staleness`, in seconds, is how old an answer of the store may be: 0
+    asks it for each request, once. `clock` returns the seconds since the epoch.
+
+    Raises `ConfigurationError` with all faults at once.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        on_failure: Literal["refuse", "allow"] = "refuse",
+        max_staleness: float = 0,
+        on_event: EventHook = log_events,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        refuse(_faults(store, on_failure, max_staleness, on_event, clock))
+        self._store = store
+        self._allow = on_failure == "allow"
+        self._max_staleness = max_staleness
+        self._on_event = on_event
+        self._clock = clock
+        self._answers: dict[tuple[str, ...], tuple[float, Sequence[str | None] | None]] = {}
+        self._retry_at: float | None = None
+        self._tell_at = 0.0
+
+    def check(self, token: AccessToken) -> None:
+        """Return if the token is not revoked.
+
+        Raises `RevokedToken`, `InvalidToken` for a token without ``jti``, and `Unavailable` while the store
+        is out of reach and `on_failure` is ``"refuse"``.
+        """
+        if not token.id:
+            raise InvalidToken("claim_missing", claim="jti")
+        session = token.get("sid")
+        keys = _keys(token.issuer, token.id, token.subject, session if isinstance(session, str) else None)
+        by_token, by_session, by_subject = self._ask(keys)
+        if by_token is not None or by_session is not None:
+            raise RevokedToken
+        issued_at = token.issued_at
+        # Without a time of issue it may well be one of those that were revoked.
+        if by_subject is not None and (issued_at is None or issued_at < revoked_before(by_subject)):
+            raise RevokedToken
+
+    def revoke(self, token: AccessToken) -> None:
+        """Refuse this token from now on.
+
+        Raises ValueError for a token without ``jti``, and `Unavailable` if nothing could be stored.
+        """
+        if not token.id:
+            raise ValueError("token: it has no jti to be known by")
+        self._put(entry_key("token", token.issuer, token.id), "revoked", token.expires_at)
+
+    def revoke_session(self, issuer: str | None, session: str, *, expires_at: float | None = None) -> None:
+        """Refuse all tokens with this ``sid`` (OpenID Connect Front-Channel Logout 1.0 §3).
+
+        `expires_at` is when the last of them expires, if that is known. Raises `Unavailable` if nothing
+        could be stored.
+        """
+        self._put(entry_key("session", issuer, session), "revoked", expires_at)
+
+    def revoke_subject(self, issuer: str | None, subject: str) -> None:
+        """Refuse all tokens of the subject that were issued before now.
+
+        ``iat`` counts whole seconds, so a token issued later within this very second is refused too. Raises
+        `Unavailable` if nothing could be stored.
+        """
+        self._put(entry_key("subject", issuer, subject), str(int(self._clock()) + 1), None)
+
+    def _put(self, key: str, value: str, expires_at: float | None) -> None:
+        until = self._clock() + _FOREVER if expires_at is None else expires_at + MARGIN
+        try:
+            self._store.put(key, value, until)
+        except Exception as exc:
+            raise self._failed("put", exc) from exc
+        self._answers.clear()
+
+    def _ask(self, keys: tuple[str, ...]) -> Sequence[str | None]:
+        """Return what the store says of the keys, in one round trip at most."""
+        now = self._clock()
+        answered_at, answer = self._answers.get(keys, (now, None))
+        if answer is not None and 0 <= now - answered_at < self._max_staleness:
+            return answer
+        if self._retry_at is not None:
+            if now < self._retry_at <= now + _PAUSE:
+                return self._without_store(None)
+            # Whoever comes first tries again; the others do not wait for that.
+            self._retry_at = now + _PAUSE
+        try:
+            answer = self._store.get_many(keys)
+            if len(answer) != len(keys):
+                raise ValueError(f"{len(answer)} answers to {len(keys)} questions")
+        except Exception as exc:  # noqa: BLE001
+            # Whatever kind of store it is, one that raises has not answered.
+            self._retry_at = self._clock() + _PAUSE
+            return self._without_store(exc)
+        self._retry_at = None
+        if self._max_staleness:
+            if len(self._answers) >= _MAX_ANSWERS:
+                self._answers.clear()
+            self._answers[keys] = (now, answer)
+        return answer
+
+    def _without_store(self, exc: Exception | None) -> Sequence[str | None]:
+        error = Unavailable("store_unavailable", retry_after=1) if exc is None else self._failed("get_many", exc)
+        if not self._allow:
+            raise error from exc
+        return (None, None, None)
+
+    def _failed(self, operation: str, exc: Exception) -> Unavailable:
+        """Return the error for a store that has failed, after telling of it, once per interval."""
+        now = self._clock()
+        if not now < self._tell_at <= now + _EVENT_INTERVAL:
+            self._tell_at = now + _EVENT_INTERVAL
+            emit(self._on_event, StoreFailed(operation, f"{type(exc).__name__}: {exc}"[:200], self._allow))
+        return Unavailable("store_unavailable", retry_after=1)
+
+
+def entry_key(kind: Kind, issuer: str | None, name: str) -> str:
+    """Return the key under which a store knows one token, session, subject or spent refresh token of an issuer."""
+    # A hash is short whatever a claim holds, and tells a reader of the store nothing. The length keeps two
+    # issuers apart whose names and ids run together.
+    issuer = issuer or ""
+    return f"{kind}:{sha256(f'{len(issuer)}:{issuer}{name}'.encode()).hexdigest()}"
+
+
+def revoked_before(entry: str | None) -> float:
+    """Return the time out of a subject's entry: what was issued before it is revoked. In doubt that is all."""
+    if entry is None:
+        return -math.inf
+    try:
+        time_of_issue = float(entry)
+    except (TypeError, ValueError):
+        return math.inf
+    return math.inf if math.isnan(time_of_issue) else time_of_issue
+
+
+@lru_cache(maxsize=4096)
+def _keys(issuer: str | None, token_id: str, subject: str | None, session: str | None) -> tuple[str, ...]:
+    # A token without the claim is asked for all the same: nothing is ever stored under an empty name.
+    named: tuple[tuple[Kind, str], ...] = (("token", token_id), ("session", session or ""), ("subject", subject or ""))
+    return tuple(entry_key(kind, issuer, name) for kind, name in named)
+
+
+def _faults(store: object, on_failure: object, max_staleness: Any, on_event: object, clock: object) -> Iterator[str]:
+    yield from store_faults(store)
+    if on_failure not in ("refuse", "allow"):
+        yield f"on_failure: {on_failure!r} is no choice; write 'refuse' or 'allow'"
+    if type(max_staleness) not in (int, float) or not 0 <= max_staleness < 2**53:
+        yield f"max_staleness: {max_staleness!r} is no number of seconds; write one from 0 up"
+    for argument, value in {"on_event": on_event, "clock": clock}.items():
+        if not callable(value):
+            yield f"{argument}: a {type(value).__name__} is not callable; pass a function"
+
+
+def store_faults(store: object) -> Iterator[str]:
+    """Say why something is no `Store`."""
+    missing = [name for name in ("get", "get_many", "put", "add") if not callable(getattr(store, name, None))]
+    if missing:
+        yield f"store: a {type(store).__name__} has no {', '.join(missing)}; pass e.g. SQLiteStore('sessions.db')"

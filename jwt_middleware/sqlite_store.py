@@ -1,0 +1,141 @@
+"""`SQLiteStore`: a store in a file, for all processes of one machine."""
+
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from jwt_middleware.errors import ConfigurationError
+from jwt_middleware.stores import StoreError
+
+_SCHEMA: Final = """
+    CREATE TABLE IF NOT EXISTS entries (key TEXT PRIMARY KEY, value TEXT NOT NULL, expires_at REAL NOT NULL) WITHOUT ROWID;
+    CREATE INDEX IF NOT EXISTS entries_by_end ON entries (expires_at);
+"""
+_PUT: Final = """
+    INSERT INTO entries VALUES (?, ?, ?)
+    ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at
+"""
+# What has expired is replaced; what has not is kept, and then no row is changed.
+_ADD: Final = _PUT + "WHERE entries.expires_at <= ?"
+_PURGE: Final = "DELETE FROM entries WHERE key IN (SELECT key FROM entries WHERE expires_at <= ? ORDER BY expires_at LIMIT 20)"
+
+
+class SQLiteStore:
+    """A store in a file of a local disk, which survives a restart and serves several processes.
+
+    The file is made, readable for its owner only, when it is first needed. `timeout`, in seconds, is how
+    long a write waits for others. Every write is on the disk before it returns. `clock` returns the seconds
+    since the epoch.
+
+    Methods raise `StoreError` while the file cannot be used. If it is deleted, its entries are lost and a
+    new one is made.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, timeout: float = 1.0, clock: Callable[[], float] = time.time) -> None:
+        if not isinstance(path, str | os.PathLike) or str(path) in {"", ":memory:"}:
+            raise ConfigurationError(f"path: {path!r} is no file; write e.g. 'sessions.db', or use MemoryStore")
+        if type(timeout) not in (int, float) or not 0 <= timeout < 2**31:
+            raise ConfigurationError(f"timeout: {timeout!r} is no number of seconds; write one from 0 up")
+        self._path = Path(path).absolute()
+        if not self._path.parent.is_dir():
+            raise ConfigurationError(f"path: there is no folder {str(self._path.parent)!r}; make it first")
+        self._timeout = timeout
+        self._clock = clock
+        # A connection belongs to one thread of one process: SQLite's locks do not survive a fork.
+        self._local = threading.local()
+
+    def get(self, key: str) -> str | None:
+        """Return the value, or None if there is none."""
+        return self.get_many([key])[0]
+
+    def get_many(self, keys: Sequence[str]) -> list[str | None]:
+        """Return the values of all keys in their order, with one query."""
+        marks = ", ".join("?" * len(keys))
+        query = f"SELECT key, value FROM entries WHERE key IN ({marks}) AND expires_at > ?"  # noqa: S608  # Only marks.
+        found = dict(self._run(query, *keys, self._clock())[0])
+        return [found.get(key) for key in keys]
+
+    def put(self, key: str, value: str, expires_at: float) -> None:
+        """Set the value, whatever was there."""
+        self._run(_PUT, key, value, expires_at)
+        self._run(_PURGE, self._clock())
+
+    def add(self, key: str, value: str, expires_at: float) -> str | None:
+        """Set the value if there is none; return the one that was there."""
+        now = self._clock()
+        while not self._run(_ADD, key, value, expires_at, now)[1]:
+            there, _ = self._run("SELECT value FROM entries WHERE key = ?", key)
+            if there:
+                return str(there[0][0])
+            # It expired and went just now.
+        self._run(_PURGE, now)
+        return None
+
+    def __repr__(self) -> str:
+        return f"SQLiteStore({str(self._path)!r})"
+
+    def _run(self, statement: str, *arguments: object) -> tuple[list[Any], int]:
+        """Run one statement, a transaction of its own; return its rows, and how many it has changed."""
+        try:
+            cursor = self._connection().execute(statement, arguments)
+            return cursor.fetchall(), cursor.rowcount
+        except (sqlite3.Error, OSError) as exc:
+            # The next call starts anew, with the file as it is then.
+            self._local.__dict__.clear()
+            raise StoreError(f"{self._path.name}: {exc}") from exc
+
+    def _connection(self) -> "_Connection":
+        # A file that was deleted or replaced is another file, which other processes write to.
+        held: _Connection | None = getattr(self._local, "connection", None)
+        if held is None or held.identity != (os.getpid(), *_identity(self._path)):
+            held = self._local.connection = self._connect()
+        return held
+
+    def _connect(self) -> "_Connection":
+        # Made here, for the mode: what is in it is nobody else's business.
+        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
+        # Another thread may only close it, when the thread is gone whose it is.
+        connection = sqlite3.connect(
+            self._path, timeout=self._timeout, isolation_level=None, factory=_Connection, check_same_thread=False
+        )
+        connection.identity = (os.getpid(), *_identity(self._path))
+        # Readers do not wait for a writer. FULL, or a power cut could bring back what was revoked.
+        self._turn_to_wal(connection)
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.executescript(_SCHEMA)
+        return connection
+
+    def _turn_to_wal(self, connection: sqlite3.Connection) -> None:
+        """Set the journal mode, which SQLite does not wait for when several processes do so to a new file at once."""
+        deadline = time.monotonic() + 2 * self._timeout
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError:
+                if time.monotonic() >= deadline:
+                    raise
+            threading.Event().wait(0.01)
+
+
+class _Connection(sqlite3.Connection):
+    """A connection that knows whose and to which file it is, and closes with its thread."""
+
+    identity: tuple[int, int, int]
+
+    def __del__(self) -> None:
+        # Another process must not finish what is the parent's.
+        if self.identity[0] == os.getpid():
+            self.close()
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return (0, 0)
+    return (status.st_dev, status.st_ino)

@@ -1,0 +1,103 @@
+"""What every store promises.
+
+Users can run it against a store of their own:
+
+    class TestMyStore(StoreContract):
+        @pytest.fixture
+        def store(self):
+            return MyStore(...)
+
+`ENDED` has passed and `LATER` has not, by any clock that is right.
+"""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+ENDED = 1_000_000_000.0
+LATER = 4_000_000_000.0
+
+
+class StoreContract:
+    """The laws of `jwt_middleware.Store`, for the fixture `store`: an empty one."""
+
+    def test_absent_is_none(self, store):
+        """What nobody has set is absent."""
+        assert store.get("a") is None
+
+    def test_put_is_kept(self, store):
+        """What was set is there, whatever was there before."""
+        store.put("a", "one", LATER)
+        store.put("b", "two", LATER)
+        store.put("a", "three", LATER)
+
+        assert (store.get("a"), store.get("b")) == ("three", "two")
+
+    def test_expired_is_absent(self, store):
+        """An entry whose end has passed is as good as absent, also if it was there before."""
+        store.put("a", "one", LATER)
+        store.put("a", "two", ENDED)
+        store.put("b", "one", ENDED)
+
+        assert list(store.get_many(["a", "b"])) == [None, None]
+
+    def test_end_may_be_moved(self, store):
+        """Setting an entry anew sets its end too."""
+        store.put("a", "one", ENDED)
+        store.put("a", "two", LATER)
+
+        assert store.get("a") == "two"
+
+    def test_add_sets_what_is_absent(self, store):
+        """The first one to add gets None, and its value is there."""
+        assert store.add("a", "one", LATER) is None
+        assert store.get("a") == "one"
+
+    def test_add_keeps_what_is_there(self, store):
+        """Every later one gets the first one's value, which stays."""
+        store.add("a", "one", LATER)
+        store.put("b", "one", LATER)
+
+        assert [store.add(key, "two", LATER) for key in "aabb"] == ["one"] * 4
+        assert store.get("a") == store.get("b") == "one"
+
+    def test_add_replaces_what_has_expired(self, store):
+        """Over an expired entry one is the first again."""
+        store.put("a", "one", ENDED)
+
+        assert store.add("a", "two", LATER) is None
+        assert store.get("a") == "two"
+
+    def test_get_many_answers_in_order(self, store):
+        """Each key has its answer in its place, also twice, and no keys have none."""
+        store.put("a", "one", LATER)
+        store.put("b", "two", LATER)
+
+        assert list(store.get_many(["b", "x", "a", "b"])) == ["two", None, "one", "two"]
+        assert list(store.get_many([])) == []
+
+    @pytest.mark.parametrize(
+        "text", ["", " ", "ä€😀", "a\nb\0c'\"%", "x" * 20_000], ids=["empty", "blank", "unicode", "odd", "long"]
+    )
+    def test_text_is_kept_as_it_is(self, store, text):
+        """Keys and values are any text."""
+        store.put("k" + text, text, LATER)
+
+        assert store.get("k" + text) == text
+        assert store.add("k" + text, "other", LATER) == text
+        assert store.get("k") == (text if not text else None)
+
+    def test_one_of_many_is_first(self, store):
+        """Of many threads that add one key together, exactly one is first, and the others see its value."""
+        start = threading.Barrier(16)
+
+        def add(name):
+            start.wait()
+            return store.add("a", name, LATER)
+
+        with ThreadPoolExecutor(16) as pool:
+            answers = list(pool.map(add, map(str, range(16))))
+
+        assert answers.count(None) == 1
+        assert {answer for answer in answers if answer is not None} == {str(answers.index(None))} == {store.get("a")}

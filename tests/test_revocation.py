@@ -1,0 +1,385 @@
+"""`Revocations` through a verifier: what is refused, for how long, and what an outage of the store means."""
+
+import logging
+
+import pytest
+
+from jwt_middleware import (
+    AuthError,
+    ConfigurationError,
+    InvalidToken,
+    MemoryStore,
+    Revocations,
+    RevokedToken,
+    Unavailable,
+)
+from jwt_middleware.events import StoreFailed
+from tests.conftest import ISSUER, NOW, Flaky, bearer, client, good_claims, sign_raw
+
+
+@pytest.fixture
+def store(clock):
+    """A store that can be broken."""
+    return Flaky(MemoryStore(clock=clock))
+
+
+@pytest.fixture
+def events():
+    """What was told to `on_event`."""
+    return []
+
+
+@pytest.fixture
+def make_revocations(store, clock, events):
+    """Return a function that makes `Revocations` of the store."""
+
+    def make(**options):
+        return Revocations(store, clock=clock, on_event=events.append, **options)
+
+    return make
+
+
+@pytest.fixture
+def revocations(make_revocations):
+    """`Revocations` that refuse while the store is out of reach."""
+    return make_revocations()
+
+
+@pytest.fixture
+def verifier(make_verifier, revocations):
+    """A verifier that looks revocations up."""
+    return make_verifier(revocations=revocations)
+
+
+def signed(**changes):
+    return sign_raw(good_claims(**({"exp": NOW + 10**6} | changes)))
+
+
+def outcome(verifier, token):
+    """Return the reason of a refusal, or the subject."""
+    try:
+        return verifier.verify(token).subject
+    except AuthError as error:
+        return error.reason
+
+
+def test_revoked_token_is_refused_also_out_of_the_cache(verifier, revocations):
+    """One token dies at once; another one of the same subject lives."""
+    token = signed()
+    revocations.revoke(verifier.verify(token))
+
+    assert outcome(verifier, token) == "token_revoked"
+    assert outcome(verifier, signed(jti="t2")) == "alice"
+
+
+def test_twins_of_a_revoked_token_are_refused_too(verifier, revocations):
+    """A token is known by its ``jti``, so signing it again in another spelling does not help."""
+    revocations.revoke(verifier.verify(signed()))
+
+    assert outcome(verifier, signed(extra="x")) == "token_revoked"
+
+
+def test_same_id_of_another_issuer_is_another_token(make_verifier, revocations):
+    """Ids are unique only within an issuer, and names that run together are not the same."""
+    verifier = make_verifier(issuer=None, revocations=revocations)
+    revocations.revoke(verifier.verify(signed(iss="https://a.example", jti="1x")))
+
+    assert outcome(verifier, signed(iss="https://a.example1", jti="x")) == "alice"
+    assert outcome(verifier, signed(iss="https://b.example", jti="1x")) == "alice"
+    assert outcome(verifier, signed(iss=None, jti="1x")) == "alice"
+    assert outcome(verifier, signed(iss="https://a.example", jti="1x")) == "token_revoked"
+
+
+def test_session_takes_all_its_tokens_along(verifier, revocations):
+    """All tokens with the ``sid`` are refused, those without or with another are not."""
+    revocations.revoke_session(ISSUER, "s1")
+
+    assert outcome(verifier, signed(sid="s1")) == outcome(verifier, signed(sid="s1", jti="t2")) == "token_revoked"
+    assert outcome(verifier, signed(sid="s2")) == outcome(verifier, signed()) == outcome(verifier, signed(sid=5)) == "alice"
+
+
+@pytest.mark.parametrize(
+    ("issued_at", "expected"),
+    [
+        pytest.param(NOW - 1, "token_revoked", id="before"),
+        pytest.param(NOW, "token_revoked", id="in the same second"),
+        pytest.param(NOW + 0.9, "token_revoked", id="in a fraction of it"),
+        pytest.param(NOW + 1, "alice", id="after"),
+        pytest.param(None, "token_revoked", id="at an unknown time"),
+    ],
+)
+def test_subject_loses_all_tokens_issued_before(verifier, revocations, issued_at, expected):
+    """Logging out everywhere refuses what was issued until now, and nothing later."""
+    revocations.revoke_subject(ISSUER, "alice")
+
+    assert outcome(verifier, signed(iat=issued_at)) == expected
+    assert outcome(verifier, signed(iat=issued_at, sub="bob")) == "bob"
+
+
+def test_token_without_id_is_refused(verifier, revocations):
+    """What could not be revoked is not accepted, with whichever kind of ``jti`` is none."""
+    assert outcome(verifier, signed(jti=None)) == outcome(verifier, signed(jti="")) == "claim_missing"
+
+
+def test_token_without_id_cannot_be_revoked(make_verifier, revocations):
+    """It would be a silent nothing."""
+    with pytest.raises(ValueError, match="jti"):
+        revocations.revoke(make_verifier().verify(signed(jti=None)))
+
+
+def test_revocation_outlives_the_token(verifier, revocations, clock):
+    """The entry stays until even a verifier with a late clock refuses the token as expired, and then goes."""
+    token = signed(exp=NOW + 100)
+    revocations.revoke(verifier.verify(token))
+    clock.now += 104
+    assert outcome(verifier, token) == "token_revoked"
+    clock.now += 1
+
+    assert outcome(verifier, token) == "token_expired"
+
+
+def test_store_sees_no_token_and_no_claim(make_verifier, clock):
+    """Keys are hashes, values are constants or times."""
+    seen = []
+
+    class Recorder(MemoryStore):
+        def put(self, key, value, expires_at):
+            seen.extend([key, value])
+            super().put(key, value, expires_at)
+
+    revocations = Revocations(Recorder(clock=clock), clock=clock)
+    revocations.revoke(make_verifier().verify(signed(sid="s1")))
+    revocations.revoke_session(ISSUER, "s1")
+    revocations.revoke_subject(ISSUER, "alice")
+
+    assert seen[1::2] == ["revoked", "revoked", str(NOW + 1)]
+    assert all(len(key.split(":")[1]) == 64 for key in seen[::2])
+
+
+def test_check_is_one_round_trip(verifier, store):
+    """However much is looked up, the store is asked once per request."""
+    token = signed(sid="s1")
+    for _ in range(3):
+        verifier.verify(token)
+
+    assert store.trips == 3
+
+
+def test_bad_token_asks_nothing(verifier, store, clock):
+    """Only a token that is good in every other respect is looked up."""
+    outcome(verifier, signed(exp=NOW - 10))
+    outcome(verifier, signed(aud="x"))
+
+    assert store.trips == 0
+
+
+# An outage of the store.
+
+OUTAGES = pytest.mark.parametrize(
+    "failure",
+    [
+        pytest.param(OSError("connection refused"), id="an exception"),
+        pytest.param(KeyError("x"), id="a bug in it"),
+        pytest.param([None], id="too few answers"),
+        pytest.param(5, id="no answers"),
+    ],
+)
+
+
+@OUTAGES
+def test_outage_is_503_where_it_refuses(verifier, store, failure):
+    """Nobody knows whether the token is revoked: neither 401 nor 500, and no challenge."""
+    store.failure = failure
+    response = client(verifier).get("/", headers=bearer(signed()), status=503)
+
+    assert response.json["reason"] == "store_unavailable"
+    assert response.headers["Retry-After"] == "1"
+    assert "WWW-Authenticate" not in response.headers
+
+
+@OUTAGES
+def test_outage_is_not_noticed_where_it_allows(make_verifier, make_revocations, store, events, failure):
+    """Tokens pass, and one event in ten seconds says so."""
+    verifier = make_verifier(revocations=make_revocations(on_failure="allow"))
+    store.failure = failure
+
+    assert {outcome(verifier, signed()) for _ in range(100)} == {"alice"}
+    assert [(type(event), event.operation, event.allowed) for event in events] == [(StoreFailed, "get_many", True)]
+
+
+def test_events_of_an_outage_are_one_per_interval(make_verifier, make_revocations, store, events, clock):
+    """A long outage does not fill the log."""
+    verifier = make_verifier(revocations=make_revocations(on_failure="allow"))
+    store.failure = OSError("refused")
+    for _ in range(100):
+        verifier.verify(signed())
+        clock.now += 0.25
+
+    assert len(events) == 3
+
+
+def test_store_is_left_alone_during_a_pause(verifier, store, clock):
+    """An outage costs a time-out per pause, not per request; after it the store is asked again."""
+    store.failure = OSError("refused")
+    for _ in range(10):
+        outcome(verifier, signed())
+    assert store.trips == 1
+    clock.now += 0.5
+    outcome(verifier, signed())
+    assert store.trips == 2
+    store.failure = None
+    clock.now += 0.5
+
+    assert outcome(verifier, signed()) == "alice"
+    assert outcome(verifier, signed()) == "alice"
+
+
+def test_only_one_request_tries_a_failing_store(verifier, store, clock):
+    """While one request waits for the store, the others are answered at once."""
+    store.failure = OSError("refused")
+    outcome(verifier, signed())
+    clock.now += 0.5
+    seen = []
+    store.store.get_many = lambda keys: seen.append(outcome(verifier, signed())) or [None] * len(keys)
+    store.failure = None
+
+    assert outcome(verifier, signed()) == "alice"
+    assert seen == ["store_unavailable"]
+
+
+def test_clock_that_goes_back_does_not_prolong_an_outage(verifier, store, clock):
+    """The pause is half a second, whatever happens to the time of day."""
+    store.failure = OSError("refused")
+    outcome(verifier, signed())
+    store.failure = None
+    clock.now -= 3600
+
+    assert outcome(verifier, signed(iat=NOW - 7200)) == "alice"
+
+
+def test_nothing_revoked_is_forgotten_by_an_outage(verifier, revocations, store, clock):
+    """After the outage a revoked token is refused again."""
+    token = signed()
+    revocations.revoke(verifier.verify(token))
+    store.failure = OSError("refused")
+    outcome(verifier, token)
+    store.failure = None
+    clock.now += 0.5
+
+    assert outcome(verifier, token) == "token_revoked"
+
+
+def test_revocation_that_is_not_stored_is_told(verifier, revocations, store, events):
+    """Whoever logs out learns that it did not work."""
+    token = verifier.verify(signed())
+    store.failure = OSError("refused")
+    with pytest.raises(Unavailable):
+        revocations.revoke(token)
+
+    assert events == [StoreFailed("put", "OSError: refused", allowed=False)]
+
+
+def test_outage_is_logged_without_a_traceback(store, clock, make_verifier, caplog):
+    """An outage is a line, not a page."""
+    verifier = make_verifier(revocations=Revocations(store, clock=clock))
+    store.failure = OSError("refused")
+    with caplog.at_level(logging.INFO, "jwt_middleware"):
+        outcome(verifier, signed())
+
+    (record,) = caplog.records
+    assert record.getMessage() == "StoreFailed operation='get_many' problem='OSError: refused' allowed=False"
+    assert not record.exc_info
+
+
+@pytest.mark.parametrize("entry", ["", "soon", "nan", "inf", [], {}, None])
+def test_subject_entry_that_nobody_wrote_refuses(revocations, verifier, store, entry):
+    """What a store holds is not believed more than a token; only no entry at all is none."""
+    store.failure = [None, None, entry]
+
+    assert outcome(verifier, signed()) == ("alice" if entry is None else "token_revoked")
+
+
+# Answers that may be old.
+
+
+def test_staleness_saves_round_trips(make_verifier, make_revocations, store, clock):
+    """A token is looked up once per interval."""
+    verifier = make_verifier(revocations=make_revocations(max_staleness=5))
+    for _ in range(3):
+        verifier.verify(signed())
+        verifier.verify(signed(jti="t2"))
+    assert store.trips == 2
+    clock.now += 5
+    verifier.verify(signed())
+
+    assert store.trips == 3
+
+
+def test_staleness_bounds_how_long_a_revoked_token_lives(make_verifier, make_revocations, clock):
+    """What another process revokes is refused after the interval; what this one revokes, at once."""
+    here, there = make_revocations(max_staleness=5), make_revocations()
+    verifier = make_verifier(revocations=here)
+    first, second = signed(), signed(jti="t2")
+    there.revoke(verifier.verify(first))
+    assert outcome(verifier, first) == "alice"
+    clock.now += 5
+    assert outcome(verifier, first) == "token_revoked"
+    here.revoke(verifier.verify(second))
+
+    assert outcome(verifier, second) == "token_revoked"
+
+
+def test_answer_from_the_future_is_not_used(make_verifier, make_revocations, store, clock):
+    """A clock that goes back makes no answer younger."""
+    verifier = make_verifier(revocations=make_revocations(max_staleness=5))
+    verifier.verify(signed())
+    clock.now -= 1
+    verifier.verify(signed(iat=NOW - 10))
+
+    assert store.trips == 2
+
+
+def test_remembered_answers_take_bounded_memory(make_verifier, make_revocations):
+    """However many tokens come, few answers are remembered."""
+    revocations = make_revocations(max_staleness=5)
+    token = make_verifier().verify(signed())
+    for number in range(20_000):
+        token._claims["jti"] = str(number)
+        revocations.check(token)
+
+    assert len(revocations._answers) == 20_000 - 16_384
+
+
+# Wrong use.
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        pytest.param({"store": "redis://localhost"}, "store", id="store a str"),
+        pytest.param({"store": {}}, "store", id="store a dict"),
+        pytest.param({"on_failure": "ignore"}, "on_failure", id="on_failure unknown"),
+        pytest.param({"on_failure": None}, "on_failure", id="on_failure None"),
+        pytest.param({"max_staleness": -1}, "max_staleness", id="staleness negative"),
+        pytest.param({"max_staleness": "5"}, "max_staleness", id="staleness a str"),
+        pytest.param({"max_staleness": float("nan")}, "max_staleness", id="staleness NaN"),
+        pytest.param({"on_event": 5}, "on_event", id="on_event a number"),
+        pytest.param({"clock": None}, "clock", id="clock None"),
+    ],
+)
+def test_wrong_argument_is_refused(options, named):
+    """Each mistake is found while constructing."""
+    with pytest.raises(ConfigurationError, match=named):
+        Revocations(**{"store": MemoryStore()} | options)
+
+
+def test_verifier_takes_only_revocations(make_verifier):
+    """A store is no `Revocations`."""
+    with pytest.raises(ConfigurationError, match=r"Revocations\(store\)"):
+        make_verifier(revocations=MemoryStore())
+
+
+def test_kinds_of_refusal():
+    """A revoked token is an invalid one, so code that handles the latter handles both."""
+    assert issubclass(RevokedToken, InvalidToken)
+    assert RevokedToken().reason == "token_revoked"

@@ -1,0 +1,523 @@
+"""The three stores: one contract, and what is particular to each."""
+
+import gc
+import multiprocessing
+import os
+import random
+import signal
+import socket
+import sqlite3
+import stat
+import sys
+import threading
+import weakref
+from contextlib import closing, suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jwt_middleware import ConfigurationError, MemoryStore, RedisStore, SQLiteStore, StoreError
+from jwt_middleware.events import StoreFull
+from tests.conftest import Clock
+from tests.servers import redis_server
+from tests.store_contract import ENDED, LATER, StoreContract
+
+
+class TestMemoryStore(StoreContract):
+    """`MemoryStore` keeps the contract."""
+
+    @pytest.fixture
+    def store(self):
+        return MemoryStore()
+
+
+class TestSQLiteStore(StoreContract):
+    """`SQLiteStore` keeps the contract."""
+
+    @pytest.fixture
+    def store(self, tmp_path):
+        return SQLiteStore(tmp_path / "entries.db", timeout=10)
+
+
+@pytest.fixture(scope="session")
+def redis(tmp_path_factory):
+    """A Redis server for all tests that do not harm it."""
+    with redis_server(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+class TestRedisStore(StoreContract):
+    """`RedisStore` keeps the contract."""
+
+    @pytest.fixture(params=[False, True], ids=["bytes", "decoded"])
+    def store(self, redis, request):
+        from redis import Redis
+
+        with Redis.from_url(redis.url, decode_responses=request.param) as client:
+            client.flushdb()
+            yield RedisStore(client)
+
+
+# Memory.
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["put", "add", "get", "wait"]), st.sampled_from("abcd"), st.integers(min_value=-2, max_value=9))
+    )
+)
+def test_memory_store_is_a_dict_with_ends(steps):
+    """Whatever is done in whatever order, it answers as a plain dict that looks at each end."""
+    clock = Clock()
+    store, model = MemoryStore(clock=clock), {}
+    for number, (step, key, seconds) in enumerate(steps):
+        there = model.get(key, ("", 0))
+        there = there[0] if clock.now < there[1] else None
+        entry = (str(number), clock.now + seconds)
+        if step == "put":
+            store.put(key, *entry)
+            model[key] = entry
+        elif step == "add":
+            assert store.add(key, *entry) == there
+            model[key] = entry if there is None else model[key]
+        elif step == "get":
+            assert store.get(key) == there
+        else:
+            clock.now += abs(seconds)
+
+
+def test_memory_store_drops_what_ends_soonest(clock):
+    """A full store gives up what would have gone next, and says so once."""
+    events = []
+    store = MemoryStore(max_entries=3, clock=clock, on_event=events.append)
+    for key, seconds in (("a", 30), ("b", 10), ("c", 20), ("d", 40), ("e", 50)):
+        store.put(key, key, clock.now + seconds)
+
+    assert store.get_many("abcde") == ["a", None, None, "d", "e"]
+    assert events == [StoreFull(3)]
+
+
+def test_memory_store_follows_an_end_that_was_moved(clock):
+    """An entry whose end was moved goes by the new one."""
+    store = MemoryStore(max_entries=2, clock=clock, on_event=list)
+    store.put("a", "a", clock.now + 10)
+    store.put("a", "a", clock.now + 100)
+    store.put("b", "b", clock.now + 50)
+    store.put("c", "c", clock.now + 60)
+
+    assert store.get_many("abc") == ["a", None, "c"]
+
+
+def test_memory_store_forgets_what_has_expired(clock):
+    """What has expired takes no memory for long, and makes room before anything else goes."""
+    events = []
+    store = MemoryStore(max_entries=1000, clock=clock, on_event=events.append)
+    for number in range(1000):
+        store.put(f"old{number}", "x", clock.now + 10)
+    clock.now += 10
+    for number in range(1000):
+        store.put(f"new{number}", "x", clock.now + 10)
+
+    assert len(store._entries) == len(store._ends) == 1000
+    assert events == []
+
+
+def test_memory_store_grows_no_ends_for_one_key(clock):
+    """Setting one key again and again takes no memory."""
+    store = MemoryStore(clock=clock)
+    for number in range(1000):
+        store.put("a", "x", clock.now + number)
+
+    assert len(store._ends) <= 2
+
+
+@pytest.mark.parametrize("max_entries", [0, -1, "many", None, True])
+def test_memory_store_needs_a_bound(max_entries):
+    """A store of no or any size is a mistake."""
+    with pytest.raises(ConfigurationError, match="max_entries"):
+        MemoryStore(max_entries=max_entries)
+
+
+# SQLite.
+
+
+@pytest.fixture
+def path(tmp_path):
+    """Where a store may be."""
+    return tmp_path / "entries.db"
+
+
+def add_in_process(path, name, start, answers):
+    """Add a hundred keys, together with other processes."""
+    store = SQLiteStore(path, timeout=20)
+    start.wait()
+    answers.put((name, [store.add(f"k{number}", name, LATER) for number in range(100)]))
+
+
+def test_sqlite_store_is_one_for_all_processes(path):
+    """Of four processes that make a new store and add the same keys together, each key has one first."""
+    context = multiprocessing.get_context("spawn")
+    start, answers = context.Barrier(4), context.Queue()
+    processes = [context.Process(target=add_in_process, args=(path, f"p{n}", start, answers)) for n in range(4)]
+    for process in processes:
+        process.start()
+    found = dict(answers.get(timeout=60) for _ in processes)
+    for process in processes:
+        process.join()
+
+    for number in range(100):
+        first = [name for name, given in found.items() if given[number] is None]
+        assert len(first) == 1
+        assert {given[number] for given in found.values()} == {None, first[0]}
+
+
+def test_sqlite_store_survives_a_restart(path):
+    """What one store has written another one reads."""
+    SQLiteStore(path).put("a", "one", LATER)
+
+    assert SQLiteStore(str(path)).get("a") == "one"
+
+
+def test_sqlite_file_is_private(path):
+    """Nobody but the owner may read or write it."""
+    SQLiteStore(path).put("a", "one", LATER)
+
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_sqlite_store_touches_no_disk_before_it_is_needed(path):
+    """Constructing makes no file."""
+    SQLiteStore(path)
+
+    assert not path.exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_sqlite_store_is_usable_after_a_fork(path):
+    """The child has a connection of its own, and the parent's goes on."""
+    store = SQLiteStore(path, timeout=10)
+    store.put("a", "parent", LATER)
+    child = os.fork()
+    if not child:
+        ok = store.get("a") == "parent" and store.add("b", "child", LATER) is None
+        os._exit(0 if ok else 1)
+
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert store.get_many("ab") == ["parent", "child"]
+    assert store.add("c", "parent", LATER) is None
+
+
+def test_sqlite_store_forgets_what_has_expired(path, clock):
+    """Expired rows go with later writes, a few at a time."""
+    store = SQLiteStore(path, clock=clock)
+    for number in range(60):
+        store.put(f"old{number}", "x", clock.now + 10)
+    clock.now += 10
+    left = []
+    with closing(sqlite3.connect(path)) as observer:
+        for number in range(3):
+            store.add(f"new{number}", "x", clock.now + 10)
+            left.append(observer.execute("SELECT count(*) FROM entries WHERE key LIKE 'old%'").fetchone()[0])
+
+    assert left == [40, 20, 0]
+
+
+def test_sqlite_file_that_is_locked_is_an_outage_for_writes(path):
+    """A write that waits too long fails; reading goes on; after the lock all is well."""
+    store = SQLiteStore(path, timeout=0.05)
+    store.put("a", "one", LATER)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreError, match="locked"):
+            store.put("a", "two", LATER)
+        assert store.get("a") == "one"
+        other.execute("ROLLBACK")
+    store.put("a", "two", LATER)
+
+    assert store.get("a") == "two"
+
+
+def test_new_sqlite_file_that_is_locked_is_an_outage(path):
+    """Where not even the journal can be set up, the wait is bounded too."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(StoreError, match="locked"):
+            SQLiteStore(path, timeout=0.05).get("a")
+
+
+def test_sqlite_file_that_is_none_is_an_outage(path):
+    """A corrupted file fails every call, and is not touched."""
+    path.write_bytes(b"This is no database. " * 1000)
+    store = SQLiteStore(path)
+    for _ in range(2):
+        with pytest.raises(StoreError, match="not a database"):
+            store.get("a")
+
+    assert path.read_bytes().startswith(b"This is no database.")
+
+
+def test_sqlite_file_that_was_corrupted_meanwhile_is_an_outage(path):
+    """What becomes unreadable in use is no 500 and no empty store."""
+    store = SQLiteStore(path)
+    for number in range(100):
+        store.put(f"a{number}", "x" * 200, LATER)
+    del store
+    gc.collect()
+    content = bytearray(path.read_bytes())
+    content[4096:] = b"\xaa" * (len(content) - 4096)
+    path.write_bytes(content)
+
+    with pytest.raises(StoreError):
+        SQLiteStore(path).get("a1")
+
+
+def test_sqlite_file_that_was_deleted_is_made_anew(path):
+    """The entries are lost; all processes go on with the new file, none with the old one."""
+    here, there = SQLiteStore(path), SQLiteStore(path)
+    here.put("a", "one", LATER)
+    there.get("a")
+    path.unlink()
+    here.put("b", "two", LATER)
+
+    assert there.get_many("ab") == [None, "two"]
+
+
+def test_sqlite_folder_that_was_deleted_is_an_outage(tmp_path):
+    """Where there is no folder there is no store, until there is one again."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    store = SQLiteStore(folder / "entries.db")
+    folder.rmdir()
+    with pytest.raises(StoreError):
+        store.get("a")
+    folder.mkdir()
+
+    assert store.get("a") is None
+
+
+def test_full_disk_is_an_outage(path):
+    """What cannot be written is told, and what was written stays."""
+    store = SQLiteStore(path)
+    store.put("a", "one", LATER)
+    pages = store._connection().execute("PRAGMA page_count").fetchone()[0]
+    store._connection().execute(f"PRAGMA max_page_count = {pages}")
+
+    with pytest.raises(StoreError, match="full"):
+        store.put("b", "x" * 100_000, LATER)
+    assert store.get_many("ab") == ["one", None]
+
+
+def test_entry_that_expires_while_it_is_read_is_replaced(path, clock):
+    """Between "there is one" and reading it, an entry may go; then ours is the first after all."""
+    store = SQLiteStore(path, clock=clock)
+    store.put("a", "one", clock.now + 10)
+    run = store._run
+
+    def run_late(statement, *arguments):
+        if statement.startswith("SELECT value"):
+            run("DELETE FROM entries")
+        return run(statement, *arguments)
+
+    store._run = run_late
+
+    assert store.add("a", "two", clock.now + 10) is None
+    assert store.get("a") == "two"
+
+
+def test_sqlite_connections_end_with_their_threads(path):
+    """A thread that is gone keeps no file open."""
+    store = SQLiteStore(path)
+    connections = []
+    thread = threading.Thread(target=lambda: connections.append(weakref.ref(store._connection())))
+    thread.start()
+    thread.join()
+    gc.collect()
+
+    assert connections[0]() is None
+
+
+def test_sqlite_connection_of_a_parent_is_not_closed_by_its_child(path):
+    """What another process has opened is that one's to close."""
+    connection = SQLiteStore(path)._connection()
+    connection.identity = (-1, 0, 0)
+
+    connection.__del__()
+
+    assert connection.execute("SELECT 1").fetchone() == (1,)
+    connection.close()
+
+
+def test_sqlite_store_says_where_it_is(path):
+    """What is printed is the file's path."""
+    assert repr(SQLiteStore(path)) == f"SQLiteStore({str(path)!r})"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        pytest.param({"path": ":memory:"}, "MemoryStore", id="in memory"),
+        pytest.param({"path": ""}, "path", id="no path"),
+        pytest.param({"path": None}, "path", id="None"),
+        pytest.param({"path": "no/such/folder/entries.db"}, "folder", id="no folder"),
+        pytest.param({"timeout": -1}, "timeout", id="timeout negative"),
+        pytest.param({"timeout": "1"}, "timeout", id="timeout a str"),
+    ],
+)
+def test_wrong_sqlite_argument_is_refused(tmp_path, arguments, named):
+    """Each mistake is found while constructing."""
+    with pytest.raises(ConfigurationError, match=named):
+        SQLiteStore(**{"path": tmp_path / "entries.db"} | arguments)
+
+
+# Redis.
+
+
+@pytest.fixture
+def own_redis(tmp_path):
+    """A Redis server that may be harmed."""
+    with redis_server(tmp_path) as server:
+        yield server
+
+
+@pytest.fixture
+def store(own_redis):
+    """A store in that server, with a short time-out."""
+    store = RedisStore(own_redis.url, timeout=0.2)
+    yield store
+    store._client.close()
+
+
+def test_redis_that_is_stopped_is_an_outage_until_it_is_back(own_redis, store):
+    """What was written is there after a restart, at the first call."""
+    store.put("a", "one", LATER)
+    own_redis.stop()
+    with pytest.raises(StoreError):
+        store.get_many(["a"])
+    own_redis.start()
+
+    assert store.get("a") == "one"
+
+
+def test_redis_restart_between_two_calls_is_not_noticed(own_redis, store):
+    """A connection that the restart has cut is replaced within the call."""
+    store.put("a", "one", LATER)
+    own_redis.stop()
+    own_redis.start()
+
+    assert store.get_many(["a"]) == ["one"]
+
+
+def test_redis_that_hangs_is_an_outage_within_the_time_out(own_redis, store):
+    """Nobody waits longer, and afterwards no late answer is taken for another question's."""
+    store.put("a", "one", LATER)
+    store.put("b", "two", LATER)
+    own_redis.process.send_signal(signal.SIGSTOP)
+    with pytest.raises(StoreError, match="Timeout"):
+        store.get("a")
+    own_redis.process.send_signal(signal.SIGCONT)
+
+    assert store.get("b") == "two"
+
+
+@pytest.mark.parametrize("answer", [b"-LOADING Redis is loading the dataset in memory\r\n", b"?nonsense\r\n", b""])
+def test_redis_that_answers_something_else_is_an_outage(answer):
+    """Loading, no Redis at all, or nothing: each fails in time."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve():
+            # Until the listener, or the client's end, is closed.
+            with suppress(OSError):
+                while True:
+                    link, _ = listener.accept()
+                    with link:
+                        while link.recv(65_536) and answer:
+                            link.sendall(answer * 3)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        store = RedisStore(f"redis://127.0.0.1:{listener.getsockname()[1]}", timeout=0.2)
+        with pytest.raises(StoreError):
+            store.get("a")
+        store._client.close()
+
+
+def test_wrong_password_is_an_outage(tmp_path):
+    """A store that may not be read is none, and its password is in no message."""
+    with redis_server(tmp_path, "--requirepass", "right") as server:
+        store = RedisStore(f"redis://:wrong-password@127.0.0.1:{server.port}/0")
+        with pytest.raises(StoreError) as caught:
+            store.get("a")
+        store._client.close()
+
+    assert "wrong-password" not in f"{caught.value} {store!r}"
+
+
+def test_key_of_another_type_is_an_outage(own_redis, store):
+    """It is not absent: absent would mean that a token was never revoked."""
+    store._client.rpush("jwt_middleware:a", "x")
+
+    for call in (lambda: store.get("a"), lambda: store.get_many(["b", "a"]), lambda: store.add("a", "x", LATER)):
+        with pytest.raises(StoreError, match="WRONGTYPE"):
+            call()
+
+
+def test_value_that_is_no_text_is_an_outage(own_redis, store):
+    """What nobody of us wrote is not believed."""
+    store._client.set("jwt_middleware:a", b"\xff")
+
+    with pytest.raises(StoreError):
+        store.get_many(["a"])
+    with pytest.raises(StoreError):
+        store.get("a")
+
+
+def test_prefix_keeps_stores_apart(redis):
+    """Two stores in one database do not see each other."""
+    first, second = (RedisStore(redis.url, prefix=prefix) for prefix in ("one:", "two:"))
+    first.put("a", "one", LATER)
+
+    assert (first.get("a"), second.get("a")) == ("one", None)
+    for each in (first, second):
+        each._client.close()
+
+
+def test_redis_entries_end_by_themselves(redis):
+    """Redis itself drops what has expired; nothing is left to be swept."""
+    store = RedisStore(redis.url)
+    store.put("a", "x", LATER + random.random())
+    store.add("b", "x", LATER)
+    store.put("c", "x", ENDED)
+
+    assert store._client.pttl("jwt_middleware:a") > 10**9
+    assert store._client.pttl("jwt_middleware:b") > 10**9
+    assert store._client.exists("jwt_middleware:c") == 0
+    store._client.close()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        pytest.param({"client_or_url": "localhost:6379"}, "client_or_url", id="no scheme"),
+        pytest.param({"client_or_url": "http://:secret@localhost"}, "client_or_url", id="another scheme"),
+        pytest.param({"client_or_url": None}, "client_or_url", id="None"),
+        pytest.param({"prefix": None}, "prefix", id="prefix None"),
+        pytest.param({"timeout": 0}, "timeout", id="no timeout"),
+        pytest.param({"timeout": None}, "timeout", id="timeout None"),
+    ],
+)
+def test_wrong_redis_argument_is_refused(arguments, named):
+    """Each mistake is found while constructing, and no password is in the message."""
+    with pytest.raises(ConfigurationError, match=named) as caught:
+        RedisStore(**{"client_or_url": "redis://localhost"} | arguments)
+
+    assert "secret" not in str(caught.value)
+
+
+def test_missing_redis_py_names_the_extra(monkeypatch):
+    """Without the optional dependency the message says what to install."""
+    monkeypatch.setitem(sys.modules, "redis", None)
+
+    with pytest.raises(ConfigurationError, match=r"wsgi-jwt-middleware\[redis\]"):
+        RedisStore("redis://localhost")

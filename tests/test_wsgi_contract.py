@@ -1,0 +1,602 @@
+"""The middleware as WSGI sees it: invisible around a request that passes, complete in itself where it refuses one."""
+
+import json
+from wsgiref.util import setup_testing_defaults
+from wsgiref.validate import validator
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from werkzeug.wrappers import Response
+
+from jwt_middleware import (
+    InvalidToken,
+    JWTMiddleware,
+    MissingToken,
+    Policy,
+    SecretKey,
+    Verifier,
+    delegate,
+    from_cookie,
+    optional,
+    problem_details,
+    public,
+    require,
+)
+from jwt_middleware.errors import registry
+from tests.conftest import AUDIENCE, ISSUER, NOW, SECRET, base64url, good_claims, sign_raw
+
+OURS = {f"jwt_middleware.{name}" for name in ("claims", "token", "error")}
+OTHER_ISSUER = "https://other.example.com"
+OTHER_SECRET = "another secret that only the outer middleware knows"
+OPEN = Policy(
+    public("/public"), optional("/optional"), delegate("/delegate"), require("/scoped", scopes=["a"]), allow_preflight=True
+)
+
+
+class Server:
+    """The server's side of WSGI: calls the application and remembers what comes back."""
+
+    def __init__(self):
+        self.calls = []
+        self.written = []
+
+    def start_response(self, *arguments):
+        self.calls.append(arguments)
+        return self.written.append
+
+    def run(self, app, environ):
+        """Run the application as PEP 3333 tells a server to; return status, headers and body."""
+        iterable = app(environ, self.start_response)
+        try:
+            body = b"".join(iterable)
+        finally:
+            if hasattr(iterable, "close"):
+                iterable.close()
+        status, headers = self.calls[-1][:2]
+        return status, headers, b"".join(self.written) + body
+
+
+class Untouchable:
+    """A request body that nobody may read."""
+
+    def __getattr__(self, name):
+        raise AssertionError(f"wsgi.input.{name} was used")
+
+
+def environ_of(token=None, **variables):
+    """Return the environ of a request."""
+    environ = {"HTTP_AUTHORIZATION": f"Bearer {token}"} if token else {}
+    environ |= {"SCRIPT_NAME": "", "PATH_INFO": "/"} | variables
+    setup_testing_defaults(environ)
+    return environ
+
+
+def accepted(**variables):
+    """Return the environ of a request that the default verifier accepts."""
+    return environ_of(sign_raw(good_claims()), **variables)
+
+
+def ending(iterable):
+    """Return an application that answers 200 with the iterable."""
+
+    def app(environ, start_response):
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return iterable
+
+    return app
+
+
+def reporting(environ, start_response):
+    """Answer with what the environ holds under our names."""
+    found = {name: environ[name] for name in OURS & environ.keys()}
+    start_response("200 OK", [("Content-Type", "application/json")])
+    return [json.dumps(found, default=str).encode()]
+
+
+def test_accepted_request_hands_over_the_servers_own_objects(verifier):
+    """The application works on the server's environ and start_response themselves, so all they can do stays possible."""
+    seen = []
+
+    def app(environ, start_response):
+        seen.append((environ, start_response))
+        return []
+
+    environ, start_response = accepted(), Server().start_response
+    JWTMiddleware(app, verifier)(environ, start_response)
+
+    assert seen[0][0] is environ
+    assert seen[0][1] is start_response
+
+
+@pytest.mark.parametrize(
+    "iterable",
+    [
+        pytest.param([b"a"], id="list"),
+        pytest.param((b"a",), id="tuple"),
+        pytest.param(iter([b"a"]), id="iterator"),
+        pytest.param((piece for piece in [b"a"]), id="generator"),
+        pytest.param(object(), id="any object"),
+    ],
+)
+def test_accepted_request_returns_the_very_iterable(verifier, iterable):
+    """What the application returns is what the server gets: no wrapper, no copy."""
+    returned = JWTMiddleware(ending(iterable), verifier)(accepted(), Server().start_response)
+
+    assert returned is iterable
+
+
+def test_accepted_request_returns_the_file_wrapper(verifier):
+    """A server recognises its own file wrapper and may send the file without Python."""
+    wrapped = []
+
+    class Wrapper:
+        def __init__(self, file, block_size=8192):
+            wrapped.append(self)
+
+    def app(environ, start_response):
+        start_response("200 OK", [("Content-Type", "application/octet-stream")])
+        return environ["wsgi.file_wrapper"](environ["wsgi.input"])
+
+    environ = accepted(**{"wsgi.file_wrapper": Wrapper})
+    returned = JWTMiddleware(app, verifier)(environ, Server().start_response)
+
+    assert returned is wrapped[0]
+    assert len(wrapped) == 1
+
+
+def test_accepted_stream_is_not_begun_before_the_server_asks(verifier):
+    """The middleware takes nothing out of a stream."""
+    progress = []
+
+    def stream():
+        for number in range(2):
+            progress.append(number)
+            yield b"x"
+
+    returned = JWTMiddleware(ending(stream()), verifier)(accepted(), Server().start_response)
+    begun = list(progress)
+    next(returned)
+
+    assert (begun, progress) == ([], [0])
+
+
+def test_accepted_stream_is_closed_once_and_by_the_server(verifier):
+    """``close()`` is the server's to call, once, even if it stops midway."""
+    closed = []
+
+    class Stream:
+        def __iter__(self):
+            return iter([b"a", b"b"])
+
+        def close(self):
+            closed.append(True)
+
+    returned = JWTMiddleware(ending(Stream()), verifier)(accepted(), Server().start_response)
+    next(iter(returned))
+    before = list(closed)
+    returned.close()
+
+    assert (before, closed) == ([], [True])
+
+
+def test_accepted_generator_runs_its_cleanup_when_closed_midway(verifier):
+    """A client that hangs up ends the generator where it stands."""
+    trace = []
+
+    def stream():
+        try:
+            yield b"a"
+            yield b"b"
+        finally:
+            trace.append("cleaned up")
+
+    returned = JWTMiddleware(ending(stream()), verifier)(accepted(), Server().start_response)
+    next(returned)
+    returned.close()
+
+    assert trace == ["cleaned up"]
+
+
+def test_accepted_app_may_use_write(verifier):
+    """The old ``write()`` callable of PEP 3333 reaches the server, before the iterable."""
+
+    def app(environ, start_response):
+        write = start_response("200 OK", [("Content-Type", "text/plain")])
+        write(b"written, ")
+        return [b"returned"]
+
+    _, _, body = Server().run(JWTMiddleware(app, verifier), accepted())
+
+    assert body == b"written, returned"
+
+
+def test_accepted_app_may_restart_its_response_with_exc_info(verifier):
+    """A second start_response with ``exc_info`` reaches the server as it was meant."""
+
+    def app(environ, start_response):
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        try:
+            raise KeyError("late")
+        except KeyError as error:
+            start_response("500 Oops", [("Content-Type", "text/plain")], (KeyError, error, error.__traceback__))
+        return [b"sorry"]
+
+    server = Server()
+    status, _, body = server.run(JWTMiddleware(app, verifier), accepted())
+
+    assert (status, body, len(server.calls)) == ("500 Oops", b"sorry", 2)
+    assert server.calls[1][2][0] is KeyError
+
+
+FAILURES = [
+    pytest.param(ValueError("own"), id="exception"),
+    pytest.param(KeyError("jwt_middleware.claims"), id="missing key"),
+    pytest.param(MissingToken(), id="refusal"),
+    pytest.param(InvalidToken("signature_invalid"), id="refusal with a cause"),
+    pytest.param(SystemExit(3), id="exit"),
+    pytest.param(KeyboardInterrupt(), id="interrupt"),
+]
+
+
+@pytest.mark.parametrize("path", ["/", "/public", "/optional", "/delegate"])
+@pytest.mark.parametrize("failure", FAILURES)
+def test_exception_of_the_app_passes_unchanged(verifier, failure, path):
+    """Only authentication is guarded: what the application raises is the server's, be it an `AuthError`."""
+
+    def app(environ, start_response):
+        raise failure
+
+    server, events = Server(), []
+    with pytest.raises(type(failure)) as raised:
+        JWTMiddleware(app, verifier, policy=OPEN, on_event=events.append)(accepted(PATH_INFO=path), server.start_response)
+
+    assert raised.value is failure
+    assert (server.calls, events) == ([], [])
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_exception_amid_a_stream_passes_unchanged(verifier, failure):
+    """A stream that breaks off breaks off for the server; nothing is answered in its place."""
+
+    def stream():
+        yield b"a"
+        raise failure
+
+    server = Server()
+    with pytest.raises(type(failure)) as raised:
+        server.run(JWTMiddleware(ending(stream()), verifier), accepted())
+
+    assert raised.value is failure
+    assert len(server.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("variables", "ours"),
+    [
+        pytest.param({"token": sign_raw(good_claims())}, {"jwt_middleware.claims", "jwt_middleware.token"}, id="accepted"),
+        pytest.param({"PATH_INFO": "/public"}, set(), id="public"),
+        pytest.param({"PATH_INFO": "/optional"}, set(), id="optional"),
+        pytest.param({"PATH_INFO": "/delegate"}, {"jwt_middleware.error"}, id="delegate"),
+        pytest.param({"PATH_INFO": "/"}, set(), id="refused"),
+        pytest.param({"PATH_INFO": "/gr\xc3\xbc\xc3\x9fe//../%2e"}, set(), id="refused on an odd path"),
+    ],
+)
+def test_environ_changes_by_our_keys_only(verifier, variables, ours):
+    """Method, path, headers and all else stay as the server set them, down to the objects."""
+    environ = environ_of(**variables, CONTENT_LENGTH="7", QUERY_STRING="a=%00", HTTP_X="\xff", **{"some.key": object()})
+    before = dict(environ)
+
+    Server().run(JWTMiddleware(ending([]), verifier, policy=OPEN), environ)
+
+    assert environ.keys() - before.keys() == ours
+    assert all(environ[name] is value for name, value in before.items())
+
+
+PREFLIGHT = {
+    "REQUEST_METHOD": "OPTIONS",
+    "HTTP_ORIGIN": "https://app.example.com",
+    "HTTP_ACCESS_CONTROL_REQUEST_METHOD": "POST",
+}
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        pytest.param({"PATH_INFO": "/public"}, id="public"),
+        pytest.param({"PATH_INFO": "/optional"}, id="optional"),
+        pytest.param({"PATH_INFO": "/delegate"}, id="delegate"),
+        pytest.param({"PATH_INFO": "/", **PREFLIGHT}, id="preflight"),
+        pytest.param({"PATH_INFO": "/"}, id="refused"),
+        pytest.param({"PATH_INFO": "/", "token": sign_raw(good_claims())}, id="accepted"),
+        pytest.param({"PATH_INFO": "/scoped", "token": sign_raw(good_claims())}, id="refused after verification"),
+    ],
+)
+def test_environ_keys_of_an_outer_layer_are_gone(verifier, variables):
+    """Whatever stood under our names before, on no path does any of it stay."""
+    planted = object()
+    environ = environ_of(**variables) | dict.fromkeys(OURS, planted)
+
+    Server().run(JWTMiddleware(ending([]), verifier, policy=OPEN), environ)
+
+    assert planted not in environ.values()
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        pytest.param({}, id="refused"),
+        pytest.param({"token": "a.b.c"}, id="refused token"),
+        pytest.param({"token": sign_raw(good_claims())}, id="accepted"),
+        pytest.param({"PATH_INFO": "/public"}, id="public"),
+        pytest.param({"PATH_INFO": "/delegate"}, id="delegate"),
+    ],
+)
+def test_request_body_stays_unread(verifier, variables):
+    """The body is the application's; a refusal leaves it to the server."""
+    body = Untouchable()
+    environ = environ_of(**variables, REQUEST_METHOD="POST", CONTENT_LENGTH="5", **{"wsgi.input": body})
+
+    Server().run(JWTMiddleware(ending([]), verifier, policy=OPEN), environ)
+
+    assert environ["wsgi.input"] is body
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PROPFIND", "get"])
+@pytest.mark.parametrize("path", ["/", "", "*", "/gr\xc3\xbc\xc3\x9fe", "/a//b/../c/", "/\xff\x00"])
+def test_accepted_request_keeps_method_and_path(verifier, method, path):
+    """The application routes on what the client sent, however odd, not on what the policy made of it."""
+    seen = []
+
+    def app(environ, start_response):
+        seen.append((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
+        return ending([b""])(environ, start_response)
+
+    Server().run(
+        JWTMiddleware(app, verifier, policy=Policy(require("/a/*"))), accepted() | {"REQUEST_METHOD": method, "PATH_INFO": path}
+    )
+
+    assert seen == [(method, path)]
+
+
+def page(error, environ):
+    """Render a refusal in a form of one's own, beyond ASCII."""
+    return Response(f"<h1>Zutritt verweigert: {error.reason} ä€</h1>", error.status, content_type="text/html; charset=utf-8")
+
+
+REFUSED = [
+    pytest.param({}, "401", id="401"),
+    pytest.param({"HTTP_AUTHORIZATION": "Bearer"}, "400", id="400"),
+    pytest.param({"PATH_INFO": "/scoped", "token": sign_raw(good_claims())}, "403", id="403"),
+]
+RENDERERS = [
+    pytest.param({}, id="json"),
+    pytest.param({"render": problem_details}, id="problem"),
+    pytest.param({"render": page}, id="own"),
+]
+
+
+@pytest.mark.parametrize("options", RENDERERS)
+@pytest.mark.parametrize(("variables", "status"), REFUSED)
+def test_refusal_is_one_complete_answer(verifier, variables, status, options):
+    """start_response is called once, and Content-Length counts the bytes that follow."""
+    server = Server()
+
+    line, headers, body = server.run(JWTMiddleware(ending([]), verifier, policy=OPEN, **options), environ_of(**variables))
+
+    lengths = [value for name, value in headers if name.lower() == "content-length"]
+    assert len(server.calls) == 1
+    assert line.startswith(f"{status} ")
+    assert lengths == [str(len(body))]
+    assert body
+    assert server.written == []
+
+
+@pytest.mark.parametrize("options", RENDERERS)
+@pytest.mark.parametrize(("variables", "status"), REFUSED)
+def test_refusal_of_head_is_that_of_get_without_body(verifier, variables, status, options):
+    """A HEAD gets the status and headers of the GET, and not one byte of body."""
+    app = JWTMiddleware(ending([]), verifier, policy=OPEN, **options)
+
+    get = Server().run(app, environ_of(**variables))
+    head = Server().run(app, environ_of(**variables, REQUEST_METHOD="HEAD"))
+
+    assert head[:2] == get[:2]
+    assert head[2] == b""
+
+
+def test_refusal_may_be_changed_without_changing_the_next(verifier):
+    """An outer layer may edit the header list it was given (PEP 3333), and the next client sees nothing of it."""
+    app = JWTMiddleware(ending([]), verifier)
+    _, first, _ = Server().run(app, environ_of())
+    untouched = list(first)
+
+    first.append(("Set-Cookie", "session=of the first client"))
+    _, second, _ = Server().run(app, environ_of())
+
+    assert second == untouched
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+@pytest.mark.parametrize(
+    "variables",
+    [
+        pytest.param({}, id="refused"),
+        pytest.param({"HTTP_AUTHORIZATION": "Bearer a, b"}, id="broken header"),
+        pytest.param({"token": sign_raw(good_claims())}, id="accepted"),
+        pytest.param({"PATH_INFO": "/delegate"}, id="delegate"),
+    ],
+)
+def test_middleware_satisfies_the_validator_of_python(verifier, method, variables):
+    """``wsgiref.validate`` finds nothing wrong on either side."""
+    environ = environ_of(**variables, REQUEST_METHOD=method, QUERY_STRING="", SERVER_PROTOCOL="HTTP/1.1")
+    calls = []
+
+    def start_response(status, headers, exc_info=None):
+        calls.append(status)
+        return lambda data: None
+
+    returned = validator(JWTMiddleware(validator(ending([])), verifier, policy=OPEN))(environ, start_response)
+    list(returned)
+    returned.close()
+
+    assert len(calls) == 1
+
+
+def nested(app, verifier, clock, *, policy):
+    """Put the middleware twice around an app: the outer one trusts another issuer and looks at a cookie."""
+    other = Verifier(SecretKey(OTHER_SECRET), issuer=OTHER_ISSUER, audience=AUDIENCE, clock=clock)
+    inner = JWTMiddleware(app, verifier, policy=policy, realm="inner")
+    return JWTMiddleware(inner, other, credential=from_cookie("outer"), realm="outer")
+
+
+def cookie():
+    """Return what the outer middleware accepts."""
+    claims = good_claims(iss=OTHER_ISSUER, sub="outer", secret="of the outer")
+    return f"outer={sign_raw(claims, secret=OTHER_SECRET)}"
+
+
+def test_nested_inner_claims_win(verifier, clock):
+    """The application sees the claims of the middleware next to it."""
+    app = nested(reporting, verifier, clock, policy=Policy())
+
+    _, _, body = Server().run(app, accepted(HTTP_COOKIE=cookie()))
+
+    assert json.loads(body)["jwt_middleware.claims"] == good_claims()
+    assert "outer" not in body.decode()
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"), [("/public", set()), ("/optional", set()), ("/delegate", {"jwt_middleware.error"})]
+)
+def test_nested_outer_claims_do_not_leak_past_the_inner(verifier, clock, path, expected):
+    """Where the inner one asks for no token, the outer one's claims are not mistaken for its own."""
+    app = nested(reporting, verifier, clock, policy=OPEN)
+
+    _, _, body = Server().run(app, environ_of(HTTP_COOKIE=cookie(), PATH_INFO=path))
+
+    assert json.loads(body).keys() == expected
+
+
+@pytest.mark.parametrize(
+    ("variables", "realm"),
+    [
+        pytest.param({}, "outer", id="no token at all"),
+        pytest.param({"token": sign_raw(good_claims())}, "outer", id="inner token only"),
+        pytest.param({"HTTP_COOKIE": cookie()}, "inner", id="outer token only"),
+        pytest.param({"HTTP_COOKIE": cookie(), "token": cookie().removeprefix("outer=")}, "inner", id="outer token for both"),
+        pytest.param({"HTTP_COOKIE": f"outer={sign_raw(good_claims())}"}, "outer", id="inner token as outer"),
+    ],
+)
+def test_nested_both_must_agree(verifier, clock, variables, realm):
+    """Each asks for its own token, and a refusal of the inner one passes the outer one untouched."""
+    app = nested(reporting, verifier, clock, policy=Policy())
+
+    status, headers, body = Server().run(app, environ_of(**variables))
+
+    challenges = [value for name, value in headers if name == "WWW-Authenticate"]
+    assert status.startswith("401 ")
+    assert len(challenges) == 1
+    assert challenges[0].startswith(f'Bearer realm="{realm}"')
+    assert "claims" not in body.decode()
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [
+        "REQUEST_METHOD",
+        "PATH_INFO",
+        "SCRIPT_NAME",
+        "SERVER_NAME",
+        "SERVER_PROTOCOL",
+        "HTTP_HOST",
+        "wsgi.input",
+        "wsgi.errors",
+        "wsgi.url_scheme",
+        "wsgi.version",
+    ],
+)
+@pytest.mark.parametrize("credential", [{}, {"credential": from_cookie("outer")}], ids=["header", "cookie"])
+def test_environ_without_a_key_is_answered(verifier, credential, missing):
+    """A key that a server forgot opens nothing and breaks nothing."""
+    environ = environ_of(
+        HTTP_COOKIE=cookie(), HTTP_AUTHORIZATION="Bearer a.b.c", REQUEST_METHOD="POST", HTTP_ORIGIN="http://127.0.0.1"
+    )
+    del environ[missing]
+
+    status, _, _ = Server().run(JWTMiddleware(ending([]), verifier, policy=OPEN, **credential), environ)
+
+    assert status.startswith("401 ")
+
+
+def test_environ_that_is_empty_is_refused(verifier):
+    """The least of all requests carries no token."""
+    status, _, body = Server().run(JWTMiddleware(ending([]), verifier, policy=OPEN), {})
+
+    assert status.startswith("401 ")
+    assert json.loads(body)["reason"] == "token_missing"
+
+
+@pytest.mark.parametrize(
+    "key", ["Authorization", "HTTP_AUTHORIZATION_", "HTTP__AUTHORIZATION", "AUTHORIZATION", "REDIRECT_HTTP_AUTHORIZATION"]
+)
+def test_environ_key_that_only_resembles_the_header_is_no_credential(verifier, key):
+    """A good token anywhere but in ``HTTP_AUTHORIZATION`` authenticates nobody."""
+    environ = environ_of(**{key: f"Bearer {sign_raw(good_claims())}"})
+
+    _, _, body = Server().run(JWTMiddleware(ending([]), verifier), environ)
+
+    assert json.loads(body)["reason"] == "token_missing"
+
+
+LATIN_1 = st.text(st.characters(max_codepoint=0xFF), max_size=200)
+SEGMENTS = st.lists(st.binary(max_size=30).map(base64url) | LATIN_1, min_size=1, max_size=4).map(".".join)
+JSON_TEXT = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+).map(json.dumps)
+JUNK_TOKENS = st.builds(lambda head, body: f"{base64url(head)}.{base64url(body)}.AAAA", JSON_TEXT, JSON_TEXT)
+HEADERS = LATIN_1 | st.builds("{} {}".format, st.sampled_from(["Bearer", "bearer", "BEARER ", "DPoP"]), SEGMENTS | JUNK_TOKENS)
+JUNK_VERIFIER = Verifier(SecretKey(SECRET), issuer=ISSUER, audience=AUDIENCE, clock=lambda: NOW)
+
+
+def answer_of(reason):
+    """Return the whole answer to a failure; it depends on nothing that the client sent."""
+    error = registry()[reason](reason)
+    body = json.dumps(error.to_dict()).encode()
+    own = {"Content-Type": "application/json", "Content-Length": str(len(body))}
+    return error.status, own | dict(error.own_headers()), body
+
+
+@given(HEADERS)
+@example("Bearer " + "a" * 65_536)
+@example("Bearer \x85\xa0")
+@example("Bearer\ta.b.c")
+@example("\x00Bearer a.b.c")
+@example(f"Bearer {base64url('[' * 10_000)}.a.b")
+def test_header_of_junk_gets_a_fixed_answer(header):
+    """Whatever bytes a header holds, the answer is one of the registry's, the same for all, and reflects none of it."""
+    app = JWTMiddleware(ending([]), JUNK_VERIFIER)
+
+    status, headers, body = Server().run(app, environ_of(HTTP_AUTHORIZATION=header))
+
+    code = int(status[:3])
+    assert (code, dict(headers), body) == answer_of(json.loads(body)["reason"])
+    assert code in {400, 401}
+
+
+@given(method=LATIN_1, path=LATIN_1, cookies=LATIN_1, origin=LATIN_1)
+@example(method="OPTIONS", path="*", cookies="outer=a", origin="null")
+@example(method="POST", path="\ud800", cookies="outer=\x00", origin="http://127.0.0.1")
+def test_request_line_of_junk_is_refused(method, path, cookies, origin):
+    """No method, path or cookie that a client can think up breaks the policy or opens what it closes."""
+    app = JWTMiddleware(
+        ending([]), JUNK_VERIFIER, policy=Policy(require("/*", check=lambda *_: True)), credential=from_cookie("outer")
+    )
+    environ = environ_of(REQUEST_METHOD=method, HTTP_COOKIE=cookies, HTTP_ORIGIN=origin) | {"PATH_INFO": path}
+
+    status, _, body = Server().run(app, environ)
+
+    assert int(status[:3]) in {400, 401}
+    assert method == "HEAD" or json.loads(body)["reason"] in registry()
