@@ -86,8 +86,10 @@ def parse_compact(raw: str) -> tuple[Header, bytes, bytes, bytes]:
     """
     try:
         signing_input, _, signature = raw.encode("ascii").rpartition(b".")
-        # A missing or surplus segment leaves a header that is no JSON or a payload with a dot in it.
-        header, _, payload = signing_input.partition(b".")
+        header, dot, payload = signing_input.partition(b".")
+        # A surplus segment leaves a payload with a dot in it, which is no base64url.
+        if not dot:
+            raise ValueError("fewer than three segments")
         return _parse_header(header), _decode(payload), signing_input, _decode(signature)
     except ValueError as exc:
         if not _is_b64token(raw):
@@ -116,11 +118,11 @@ def parse_json_object(data: bytes) -> dict[str, Any]:
         raise ValueError("nested too deeply") from exc
     if type(value) is not dict or end != len(text):
         raise ValueError("not a JSON object")
+    if text.count("[") + text.count("{") > _MAX_DEPTH:
+        _check_depth(value, _MAX_DEPTH)
     if "\\" in text and "\\u" in text:
         # An escaped lone surrogate makes a str that no encoder downstream accepts.
         json.dumps(value, ensure_ascii=False).encode()
-    if text.count("[") + text.count("{") > _MAX_DEPTH:
-        _check_depth(value, _MAX_DEPTH)
     return value
 
 
@@ -147,8 +149,8 @@ def material_from_pem(pem: bytes, algorithm: str) -> Any:
 def material_from_jwk(jwk: Mapping[str, Any], algorithm: str) -> Any:
     """Load a JWK (RFC 7517) whose members are base64url strings; raises ValueError."""
     try:
-        return PyJWK(dict(jwk), algorithm).key
-    except (PyJWTError, UnsupportedAlgorithm, ValueError) as exc:
+        return PyJWK(dict(jwk), "EdDSA" if algorithm == "Ed25519" else algorithm).key
+    except (PyJWTError, UnsupportedAlgorithm, KeyError, TypeError, ValueError) as exc:
         raise ValueError("its members are not a valid key") from exc
 
 

@@ -38,7 +38,7 @@ def read_jwk_set(document: Mapping[str, Any], algorithms: Sequence[str]) -> tupl
         try:
             if index >= _MAX_KEYS:
                 raise ValueError(f"the set has more than {_MAX_KEYS} members")
-            usable[index] = _read_jwk(member, algorithms)
+            usable[index] = read_jwk(member, algorithms)
         except ValueError as exc:
             problems[index] = str(exc)
     for index in _ambiguous(members, usable):
@@ -64,7 +64,7 @@ def algorithms_faults(algorithms: Sequence[str]) -> Iterator[str]:
         yield "algorithms: secrets (HS...) and public keys never share a set; write two JWKSets"
 
 
-def _read_jwk(jwk: object, algorithms: Sequence[str]) -> list[Key]:
+def read_jwk(jwk: object, algorithms: Sequence[str]) -> list[Key]:
     """Return the keys that one member of a set stands for, one for each algorithm; raises ValueError."""
     if not isinstance(jwk, dict):
         raise ValueError("not an object")
@@ -78,13 +78,13 @@ def _read_jwk(jwk: object, algorithms: Sequence[str]) -> list[Key]:
     if not _PRIVATE_MEMBERS.isdisjoint(jwk):
         raise ValueError("it is a private key")
     usable = _usable_algorithms(jwk, algorithms)
-    check_strength(jwk)
+    _check_strength(jwk)
     material = material_from_jwk(jwk, usable[0])
     return [Key(name, jwk.get("kid"), material) for name in usable]
 
 
 def _usable_algorithms(jwk: Mapping[str, Any], algorithms: Sequence[str]) -> list[str]:
-    fitting = fitting_algorithms(jwk)
+    fitting = _fitting_algorithms(jwk)
     if not fitting:
         raise ValueError("its type or curve is not supported")
     named = jwk.get("alg")
@@ -99,7 +99,7 @@ def _usable_algorithms(jwk: Mapping[str, Any], algorithms: Sequence[str]) -> lis
     return usable
 
 
-def fitting_algorithms(jwk: Mapping[str, Any]) -> Sequence[str]:
+def _fitting_algorithms(jwk: Mapping[str, Any]) -> Sequence[str]:
     """Return the algorithms that fit the key's type and curve; none if they are unknown."""
     kty, curve = jwk.get("kty"), jwk.get("crv")
     if not isinstance(kty, str) or not isinstance(curve, str | None):
@@ -111,7 +111,7 @@ def _long_enough(jwk: Mapping[str, Any], algorithm: str) -> bool:
     return algorithm not in HMAC or len(decode_base64url(jwk.get("k"))) >= HASH_BYTES[algorithm]
 
 
-def check_strength(jwk: Mapping[str, Any]) -> None:
+def _check_strength(jwk: Mapping[str, Any]) -> None:
     """Raise ValueError for a key whose numbers are malformed or weak. Curve points are left to PyJWT."""
     numbers = {name: decode_base64url(jwk.get(name)) for name in _MEMBERS[jwk["kty"]]}
     if jwk["kty"] != "RSA":

@@ -12,8 +12,7 @@ from jwt_middleware.jwk import (
     ED25519_NAMES,
     HASH_BYTES,
     algorithms_faults,
-    check_strength,
-    fitting_algorithms,
+    read_jwk,
     read_jwk_set,
 )
 
@@ -235,10 +234,8 @@ def _key_from_pem(pem: str | bytes, algorithm: str, key_id: str | None, *, priva
     refuse(_pem_faults(raw, algorithm, private=private), _key_id_faults(key_id))
     try:
         key = Key(algorithm, key_id, material_from_pem(raw, algorithm))
-        jwk = public_jwk(key)
-        if algorithm not in fitting_algorithms(jwk):
-            raise ValueError(f"it does not fit {algorithm}")
-        check_strength(jwk)
+        # What a member of a JWK set must be, a key in PEM form must be too.
+        read_jwk(public_jwk(key), [algorithm])
     except ValueError as exc:
         raise ConfigurationError(f"pem: {exc}; write a key that {algorithm} can use, unencrypted") from exc
     return key
