@@ -45,7 +45,8 @@ class Responder:
     def __call__(self, error: AuthError, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer the request with the error."""
         if not self._is_built_in:
-            return self._response(error, environ)(environ, start_response)
+            # Werkzeug wants a method, which a broken server may leave out.
+            return self._response(error, environ)({"REQUEST_METHOD": "GET"} | environ, start_response)
         status, headers, body = self._prepared(type(error), error.reason, error.scopes, error.retry_after)  # type: ignore[arg-type]  # mypy#11470
         start_response(status, list(headers))
         return [] if environ.get("REQUEST_METHOD") == "HEAD" else [body]

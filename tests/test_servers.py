@@ -18,6 +18,8 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.servers import free_port
+
 ROOT = Path(__file__).parents[1]
 SECRET = "a demo secret of more than thirty-two bytes"
 GUNICORN = ["-m", "gunicorn", "demo_app:app", "--no-control-socket", "--bind", "127.0.0.1:{port}", "--worker-class"]
@@ -93,12 +95,6 @@ def missing(name):
     """Skip, or in continuous integration fail, where a server is not installed."""
     report = pytest.fail if os.environ.get("CI") else pytest.skip
     report(f"{name} is not installed; try: pip install {name}")
-
-
-def free_port():
-    """Return a port that nobody listens on at the moment."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
 
 
 def wait_until_listening(process, port, output):
