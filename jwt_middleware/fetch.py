@@ -68,6 +68,8 @@ def fetch_document(
         raise OSError(f"no valid HTTP exchange ({type(exc).__name__})") from exc
     if len(body) > max_bytes:
         raise OSError(f"more than {max_bytes} bytes")
+    if response.length:
+        raise OSError("the body was cut off")
     return Fetched(body, _max_age(", ".join(response.headers.get_all("Cache-Control", []))))
 
 
@@ -111,13 +113,19 @@ class _PlainConnection(HTTPConnection):
 class _SecureConnection(HTTPSConnection):
     def __init__(self, host: str, *, deadline: float, context: ssl.SSLContext, **options: Any) -> None:
         super().__init__(host, context=context, **options)
+        self.sock: Any
         self._deadline = deadline
         self._tls = context
+
+    def _tunnel(self) -> None:
+        # A proxy that drips its answer counts against the deadline too.
+        plain, self.sock = self.sock, _DeadlineSocket(self.sock, self._deadline)
+        super()._tunnel()  # type: ignore[misc]
+        self.sock = plain
 
     def connect(self) -> None:
         # As HTTPSConnection does it, but only what is left of the time is for the handshake.
         HTTPConnection.connect(self)
-        self.sock: Any
         self.sock.settimeout(_left(self._deadline))
         server: str = getattr(self, "_tunnel_host", None) or self.host
         self.sock = _DeadlineSocket(self._tls.wrap_socket(self.sock, server_hostname=server), self._deadline)

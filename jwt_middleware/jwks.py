@@ -135,7 +135,7 @@ class RemoteJWKSet:
         return keys
 
     def ring(self) -> KeyRing:
-        """Return the keys at hand, none if they are unusable. Never waits longer than 40 ms."""
+        """Return the keys at hand, none if they are unusable. Never waits longer than 25 ms."""
         held, now = self._keys.held, self._clock()
         if now < held.fresh_until:
             return held.value

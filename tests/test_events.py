@@ -5,7 +5,18 @@ import logging
 import pytest
 
 from jwt_middleware import log_events
-from jwt_middleware.events import CallableFailed, KeyDropped, RequestRejected, emit
+from jwt_middleware.events import (
+    CallableFailed,
+    KeyDropped,
+    KeysNotRefreshed,
+    KeysRefreshed,
+    KeyUnknown,
+    RefreshTokenReused,
+    RequestRejected,
+    StoreFailed,
+    StoreFull,
+    emit,
+)
 
 REJECTED = RequestRejected(reason="token_expired", status=401, method="GET", path="/x", claim="exp")
 
@@ -36,6 +47,14 @@ def test_log_of_hostile_path_stays_one_line(caplog):
         pytest.param(REJECTED._replace(reason="check_failed", cause="KeyError"), logging.ERROR, id="broken check"),
         pytest.param(KeyDropped(position=0, key_id=None, problem="x"), logging.WARNING, id="key dropped"),
         pytest.param(CallableFailed(argument="render", cause="KeyError"), logging.ERROR, id="broken renderer"),
+        pytest.param(KeysRefreshed("u", ("k",), changed=True), logging.INFO, id="keys changed"),
+        pytest.param(KeysRefreshed("u", ("k",), changed=False), logging.DEBUG, id="keys unchanged"),
+        pytest.param(KeysNotRefreshed("u", "x", 1, usable_for=10), logging.WARNING, id="keys stale"),
+        pytest.param(KeysNotRefreshed("u", "x", 1, usable_for=0), logging.ERROR, id="keys gone"),
+        pytest.param(KeyUnknown("u", "k"), logging.INFO, id="unknown key"),
+        pytest.param(StoreFailed("put", "x", allowed=False), logging.ERROR, id="store failed"),
+        pytest.param(StoreFull(10), logging.ERROR, id="store full"),
+        pytest.param(RefreshTokenReused("alice", "s"), logging.WARNING, id="theft"),
     ],
 )
 def test_level_follows_who_must_act(event, level, caplog):

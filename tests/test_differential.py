@@ -1,0 +1,245 @@
+"""Against PyJWT and joserfc: whatever we accept, both of them accept, and read the same claims from it.
+
+The tokens are signed here, with their keys, and are then left alone, bent or broken. The other direction is no
+law: we refuse much that others take.
+"""
+
+import json
+from collections import Counter
+
+import joserfc.jwk
+import joserfc.jws
+import joserfc.jwt
+import jwt
+import pytest
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
+from joserfc.errors import JoseError
+
+from jwt_middleware import AuthError, PublicKey, SecretKey, Verifier
+from jwt_middleware.jose import public_pem
+from tests.conftest import AUDIENCE, ISSUER, NOW, SECRET, base64url
+
+LEEWAY = 5
+ALGORITHMS = ["HS256", "RS256", "PS256", "ES256", "EdDSA"]
+# EdDSA is not recommended any more (RFC 9864), and joserfc says so; issuers use it all the same.
+pytestmark = pytest.mark.filterwarnings("ignore::joserfc.errors.SecurityWarning")
+
+
+class FrozenPyJWT(jwt.PyJWT):
+    """`jwt.decode`, with a clock that stands still like ours."""
+
+    def _validate_iat(self, payload, now, leeway):
+        super()._validate_iat(payload, NOW, leeway)
+
+    def _validate_nbf(self, payload, now, leeway):
+        super()._validate_nbf(payload, NOW, leeway)
+
+    def _validate_exp(self, payload, now, leeway):
+        super()._validate_exp(payload, NOW, leeway)
+
+
+class Parties:
+    """One key, and the three who verify with it."""
+
+    def __init__(self, algorithm, key):
+        self.algorithm = algorithm
+        self.signer = key.material
+        symmetric = isinstance(self.signer, bytes)
+        source = SecretKey(SECRET) if symmetric else PublicKey(public_pem(key), algorithm=algorithm)
+        self._public = SECRET if symmetric else public_pem(key).decode()
+        self._imported = joserfc.jwk.import_key(self._public, "oct" if symmetric else _TYPES[algorithm])
+        # An age that nothing exceeds, so that an iat of the future is refused, as the others do.
+        self._verifier = Verifier(
+            source, issuer=ISSUER, audience=AUDIENCE, leeway=LEEWAY, max_token_age=2**40, cache_size=0, clock=lambda: NOW
+        )
+
+    def sign(self, header, payload):
+        """Return the compact token for these texts."""
+        signing_input = ".".join(map(base64url, (header, payload)))
+        signature = jwt.algorithms.get_default_algorithms()[self.algorithm].sign(signing_input.encode(), self.signer)
+        return f"{signing_input}.{base64url(signature)}"
+
+    def ours(self, token):
+        """Return the claims that we accept; raises what we refuse with."""
+        return self._verifier.verify(token).claims
+
+    def pyjwt(self, token):
+        """Return the claims that PyJWT accepts."""
+        arguments = {"audience": AUDIENCE, "issuer": ISSUER, "leeway": LEEWAY, "options": {"require": ["exp", "iat"]}}
+        return FrozenPyJWT().decode(token, self._public, algorithms=[self.algorithm], **arguments)
+
+    def joserfc(self, token):
+        """Return the claims that joserfc accepts."""
+        # Strict means that it refuses header members it does not know, which RFC 7515 §4 wants ignored.
+        registry = joserfc.jws.JWSRegistry(strict_check_header=False, algorithms=[self.algorithm])
+        decoded = joserfc.jwt.decode(token, self._imported, algorithms=[self.algorithm], registry=registry)
+        wanted = {"iss": {"essential": True, "value": ISSUER}, "aud": {"essential": True, "value": AUDIENCE}}
+        required = {"exp": {"essential": True}, "iat": {"essential": True}}
+        joserfc.jwt.JWTClaimsRegistry(now=NOW, leeway=LEEWAY, **wanted, **required).validate(decoded.claims)
+        return decoded.claims
+
+
+_TYPES = {"RS256": "RSA", "PS256": "RSA", "ES256": "EC", "EdDSA": "OKP"}
+
+
+@pytest.fixture(scope="session")
+def parties(private_keys):
+    """The parties for each algorithm."""
+    keys = {"HS256": SecretKey(SECRET).key} | {name: private_keys[name].key for name in _TYPES}
+    return {name: Parties(name, key) for name, key in keys.items()}
+
+
+GOOD = {"iss": ISSUER, "aud": AUDIENCE, "sub": "alice", "iat": NOW, "nbf": NOW, "exp": NOW + 600, "jti": "t1"}
+# Around each limit, and of each wrong type. Fractions stay away from the limits: PyJWT cuts them off.
+TIMES = st.sampled_from(
+    [
+        *(NOW + offset for offset in (-600, -LEEWAY - 1, -LEEWAY, -LEEWAY + 1, -1, 0, 1, LEEWAY, LEEWAY + 1, 600)),
+        *(NOW + 9.5, NOW - 9.5, 0, -1, -0.0, 1e15, 2**53, 2**63, 2**64, 10**30, 1e300),
+        *(str(NOW + 9), "", True, False, None, [], [NOW + 9], {}),
+    ]
+)
+STRINGS = st.sampled_from(["", "é", "\x00", "\ud800", "a" * 300, 5, True, None, [], ["a"], {}, {"a": 1}]) | st.text(max_size=5)
+AUDIENCES = st.sampled_from(
+    [
+        *([AUDIENCE], ["x", AUDIENCE], [AUDIENCE, AUDIENCE], ["x"], [], [""], [[AUDIENCE]], [AUDIENCE, 5], [AUDIENCE, None]),
+        *("", "x", AUDIENCE + "/", AUDIENCE.upper(), AUDIENCE[:-1], f"{AUDIENCE} x", 5, True, None, {}, {AUDIENCE: 1}),
+    ]
+)
+ISSUERS = st.sampled_from(["", "x", ISSUER + "/", ISSUER.upper(), ISSUER[:-1], [ISSUER], {ISSUER: 1}, 5, None])
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=4,
+)
+GONE = st.just(...)
+CLAIM_CHANGES = {
+    **dict.fromkeys(("exp", "nbf", "iat"), TIMES | GONE),
+    **dict.fromkeys(("sub", "jti"), STRINGS | GONE),
+    "aud": AUDIENCES | GONE,
+    "iss": ISSUERS | GONE,
+    "scope": ANYTHING,
+    "é": ANYTHING,
+}
+HEADER_CHANGES = {
+    "typ": st.sampled_from(["JWT", "jwt", "at+jwt", "application/at+jwt", "dpop+jwt", "", 5, None]),
+    "kid": st.sampled_from(["", "k", "../k", 5, None, ["k"], ...]),
+    "alg": st.sampled_from(["none", "None", "", "hs256", *ALGORITHMS, "HS512", "RS384", 5, None, ["HS256"], ...]),
+    "crit": st.sampled_from([[], ["exp"], ["b64"], None]),
+    "b64": st.booleans(),
+    "zip": st.just("DEF"),
+    "jwk": st.just({"kty": "oct", "k": base64url("x" * 32)}),
+    "jku": st.just("https://evil.example.com/jwks"),
+    "cty": st.just("JWT"),
+    "é": ANYTHING,
+}
+
+
+@st.composite
+def changed(draw, members, changes):
+    """Return the members with up to two of them changed."""
+    for name in draw(st.lists(st.sampled_from(sorted(changes)), max_size=2, unique=True)):
+        members = members | {name: draw(changes[name])}
+    return {name: value for name, value in members.items() if value is not ...}
+
+
+# Another text for the same object, or for nothing that a JSON parser should take.
+SPELLINGS = {
+    "as it is": lambda text: text,
+    "white space": lambda text: f" \r\n\t{text}\n",
+    "member twice": lambda text: f'{text[:-1]},"exp":{NOW + 9},"exp":{NOW + 9}}}',
+    "expiry again": lambda text: f'{text[:-1]},"exp":{NOW + 9}}}',
+    "byte order mark": lambda text: f"\ufeff{text}",
+    "list": lambda text: f"[{text}]",
+    "deep": lambda text: f'{text[:-1]},"deep":{"[" * 40}{"]" * 40}}}',
+    "cut off": lambda text: text[:-1],
+    "Latin-1": lambda text: text.replace("}", ',"x":"é"}').encode("latin-1", "replace"),
+    "UTF-16": lambda text: text.encode("utf-16"),
+}
+# Most tokens are left as they were signed: of those that are not, none is accepted.
+TAMPERINGS = {
+    "left alone": lambda token, index, character: token,
+    "character changed": lambda token, index, character: token[:index] + character + token[index + 1 :],
+    "character added": lambda token, index, character: token[:index] + character + token[index:],
+    "character taken out": lambda token, index, character: token[:index] + token[index + 1 :],
+    "cut off": lambda token, index, character: token[:index],
+    "last bits": lambda token, index, character: token[:-1] + chr(ord(token[-1]) ^ 1),
+    "padding": lambda token, index, character: token + "=",
+    "no signature": lambda token, index, character: token.rpartition(".")[0] + ".",
+    "segments swapped": lambda token, index, character: ".".join(reversed(token.split("."))),
+    "segment more": lambda token, index, character: f"{token}.{character}",
+    "plain base64": lambda token, index, character: token.replace("-", "+").replace("_", "/"),
+}
+
+
+@st.composite
+def tokens(draw, parties):
+    """Return a token: good, or with one kind of fault in its claims, its header, their text or what was signed."""
+    bent = draw(st.sampled_from(["claims", "claims", "claims", "header", "text", "tampering"]))
+    claims = draw(changed(GOOD, CLAIM_CHANGES)) if bent in {"claims", "tampering"} else GOOD
+    header = draw(changed({"alg": parties.algorithm}, HEADER_CHANGES)) if bent == "header" else {"alg": parties.algorithm}
+    spelling = draw(st.sampled_from(sorted(SPELLINGS))) if bent == "text" else "as it is"
+    tampering = draw(st.sampled_from(sorted(TAMPERINGS))) if bent == "tampering" else "left alone"
+    ascii_only = draw(st.booleans())
+    payload = SPELLINGS[spelling](json.dumps(claims, ensure_ascii=ascii_only or "\\ud" in json.dumps(claims)))
+    token = parties.sign(json.dumps(header), payload)
+    index, character = draw(st.integers(0, len(token) - 1)), draw(st.sampled_from("Aa0-_.=+/ \n"))
+    event(f"bent: {bent}")
+    return TAMPERINGS[tampering](token, index, character)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_what_we_accept_others_accept_too(parties, algorithm):
+    """PyJWT and joserfc, given the same key, names, clock and leeway, read the same claims from all that we accept."""
+    three = parties[algorithm]
+    verdicts = Counter()
+
+    @settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(tokens(three))
+    def judge(token):
+        try:
+            claims = three.ours(token)
+        except AuthError as refusal:
+            verdicts["refused"] += 1
+            event(refusal.reason)
+            return
+        verdicts["accepted"] += 1
+        event("accepted")
+        assert three.pyjwt(token) == claims
+        assert three.joserfc(token) == claims
+
+    judge()
+
+    # Were next to nothing accepted, or next to all, this would be no test.
+    assert verdicts["accepted"] > verdicts.total() / 10
+    assert verdicts["refused"] > verdicts.total() / 10
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_good_token_is_accepted_by_all(parties, algorithm):
+    """The three agree on a token without any fault, so that what differs above is the fault."""
+    three = parties[algorithm]
+    token = three.sign(json.dumps({"alg": algorithm}), json.dumps(GOOD))
+
+    assert three.ours(token) == three.pyjwt(token) == three.joserfc(token) == GOOD
+
+
+@pytest.mark.parametrize(
+    ("header", "claims", "stricter"),
+    [
+        pytest.param({}, {"exp": NOW - LEEWAY + 0.5}, {"pyjwt"}, id="PyJWT cuts off the fraction of exp"),
+        pytest.param({"jku": 5}, {}, {"joserfc"}, id="joserfc looks at header members that we ignore"),
+    ],
+)
+def test_known_places_where_others_are_stricter(parties, header, claims, stricter):
+    """What the examples above leave out is this, and none of it is a matter of trust."""
+    three = parties["HS256"]
+    token = three.sign(json.dumps({"alg": "HS256"} | header), json.dumps(GOOD | claims))
+
+    assert three.ours(token) == GOOD | claims
+    for name in ("pyjwt", "joserfc"):
+        if name in stricter:
+            with pytest.raises((jwt.PyJWTError, JoseError)):
+                getattr(three, name)(token)
+        else:
+            assert getattr(three, name)(token) == GOOD | claims

@@ -1,0 +1,280 @@
+"""Keys that rotate, under servers that fork: each process follows on its own, with threads and without."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from importlib.util import find_spec
+from pathlib import Path
+from threading import Event
+from typing import NamedTuple
+
+import pytest
+
+from jwt_middleware import RemoteJWKSet, TokenIssuer
+from tests.conftest import AUDIENCE, ISSUER, bearer
+from tests.origin import Origin
+from tests.test_servers import free_port, missing, wait_until_listening
+
+ROOT = Path(__file__).parents[1]
+# Stale in a moment, so that there is something to refresh; one second is the shortest cooldown there is.
+OPTIONS = {"max_age": 0.3, "cooldown": 1, "timeout": 1}
+PATIENCE = 10
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+
+
+class Answer(NamedTuple):
+    """One response, and the process that gave it."""
+
+    status: int
+    process: int
+
+
+class Server(NamedTuple):
+    """A server that runs `tests.remote_app` in so many processes."""
+
+    port: int
+    processes: int
+    output: object
+
+    def ask(self, token):
+        """Send one request on a connection of its own."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        try:
+            connection.request("GET", "/", headers=bearer(token) | {"Connection": "close"})
+            response = connection.getresponse()
+            response.read()
+            return Answer(response.status, int(response.headers["X-Process"]))
+        finally:
+            connection.close()
+
+    def ask_all(self, token):
+        """Ask until every process has answered; return all answers."""
+        answers = []
+        with ThreadPoolExecutor(8) as pool:
+            for _ in until(PATIENCE):
+                answers += pool.map(self.ask, [token] * 8)
+                if len({answer.process for answer in answers}) == self.processes:
+                    return answers
+        return pytest.fail(f"only { ({answer.process for answer in answers}) } have answered")
+
+    def statuses(self, token):
+        """Return the statuses that any process answers with."""
+        return {answer.status for answer in self.ask_all(token)}
+
+    def wait_for(self, status, token):
+        """Ask until every process answers with this status only."""
+        for _ in until(PATIENCE):
+            if self.statuses(token) == {status}:
+                return
+        pytest.fail(f"not every process has come to answer {status}")
+
+    def log(self):
+        """Return what the server has written so far."""
+        self.output.seek(0)
+        return self.output.read().decode(errors="replace")
+
+
+def until(seconds):
+    """Yield every few milliseconds, until so much time has passed."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        yield
+        Event().wait(0.01)
+
+
+@contextmanager
+def running(command, origin, *, processes, preload=False):
+    """Run a server of the application with the origin's keys on a free port, and stop it afterwards."""
+    port = free_port()
+    environ = os.environ | {
+        "JWKS_URL": origin.url,
+        "JWKS_OPTIONS": json.dumps(OPTIONS),
+        "JWKS_PRELOAD": "yes" if preload else "",
+        # uWSGI brings an interpreter of its own, which is to find what this one does.
+        "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, sys.path)]),
+    }
+    with (
+        tempfile.TemporaryFile() as output,
+        subprocess.Popen(
+            [argument.format(port=port) for argument in command], cwd=ROOT, env=environ, stdout=output, stderr=subprocess.STDOUT
+        ) as process,
+    ):
+        try:
+            wait_until_listening(process, port, output)
+            yield Server(port, processes, output)
+        finally:
+            process.terminate()
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def gunicorn(origin, **options):
+    """Run gunicorn with two workers of four threads each, forked after the application was loaded."""
+    if find_spec("gunicorn") is None:
+        missing("gunicorn")
+    command = "-m gunicorn tests.remote_app:app --no-control-socket --preload --workers 2 --worker-class gthread --threads 4"
+    return running([sys.executable, *command.split(), "--bind", "127.0.0.1:{port}"], origin, processes=2, **options)
+
+
+def uwsgi(origin, *, threads, processes):
+    """Run uWSGI, with threads of the application's own or without."""
+    program = shutil.which("uwsgi", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
+    if program is None:
+        missing("pyuwsgi")
+    command = (
+        f"{program} --need-app --die-on-term --disable-logging --master --module tests.remote_app:app --processes {processes}"
+    )
+    more = ["--enable-threads"] if threads else []
+    return running([*command.split(), *more, "--http-socket", "127.0.0.1:{port}"], origin, processes=processes)
+
+
+@pytest.fixture
+def old(private_keys):
+    """The key that the origin publishes first."""
+    return private_keys["ES256"]
+
+
+@pytest.fixture
+def new(private_keys):
+    """The key that it rotates to."""
+    return private_keys["RS256"]
+
+
+@pytest.fixture
+def origin(old):
+    """An identity provider."""
+    with Origin(old) as origin:
+        yield origin
+
+
+def token_of(key):
+    """Return a token of the key."""
+    return TokenIssuer(key, issuer=ISSUER, audience=AUDIENCE).access_token("alice")
+
+
+def follow_a_rotation(server, origin, old, new):
+    """Rotate under a server that is running: overlap, then withdrawal."""
+    assert server.statuses(token_of(old)) == {200}
+    origin.keys = [new, old]
+    assert server.statuses(token_of(new)) == {200}
+    assert server.statuses(token_of(old)) == {200}
+    origin.keys = [new]
+    server.wait_for(401, token_of(old))
+    assert server.statuses(token_of(new)) == {200}
+
+
+def processes_that_fetched(origin):
+    """Return how often each process has fetched."""
+    return Counter(int(received.target.partition("?")[2]) for received in origin.received)
+
+
+@pytest.mark.parametrize(
+    "preload", [pytest.param(False, id="loaded by the workers"), pytest.param(True, id="loaded before the fork")]
+)
+def test_gunicorn_workers_follow_a_rotation_each(origin, old, new, preload):
+    """Each worker takes a new key at its first request, and drops a withdrawn one, whoever loaded the keys first."""
+    with gunicorn(origin, preload=preload) as server:
+        follow_a_rotation(server, origin, old, new)
+
+        workers = {answer.process for answer in server.ask_all(token_of(new))}
+        fetched = processes_that_fetched(origin)
+        assert workers <= set(fetched)
+        assert len(set(fetched) - workers) == preload
+        assert "Traceback" not in server.log()
+
+
+def test_gunicorn_workers_survive_an_outage_each(origin, old, new):
+    """Keys that the parent loaded are good in its children through an outage, and are refreshed after it."""
+    with gunicorn(origin, preload=True) as server:
+        origin.behaviour = "closed"
+        Event().wait(OPTIONS["max_age"])
+        assert server.statuses(token_of(old)) == {200}
+        assert server.statuses(token_of(new)) == {503}
+        origin.behaviour, origin.keys = "ok", [new]
+
+        server.wait_for(401, token_of(old))
+        assert server.statuses(token_of(new)) == {200}
+
+
+def test_gunicorn_worker_that_is_replaced_starts_with_the_parents_keys(origin, old):
+    """A worker that was forked during an outage serves what the parent had loaded."""
+    with gunicorn(origin, preload=True) as server:
+        first = {answer.process for answer in server.ask_all(token_of(old))}
+        origin.behaviour = "closed"
+        os.kill(min(first), signal.SIGTERM)
+        for _ in until(PATIENCE):
+            answers = server.ask_all(token_of(old))
+            if min(first) not in {answer.process for answer in answers}:
+                break
+
+        assert {answer.process for answer in answers} - first
+        assert {answer.status for answer in answers} == {200}
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("threads", [pytest.param(True, id="threads"), pytest.param(False, id="no threads")])
+def test_uwsgi_follows_a_rotation(origin, old, new, threads, processes):
+    """First load, rotation and refresh of stale keys work, whether or not the application's threads run between requests."""
+    with uwsgi(origin, threads=threads, processes=processes) as server:
+        follow_a_rotation(server, origin, old, new)
+
+        assert {answer.process for answer in server.ask_all(token_of(new))} <= set(processes_that_fetched(origin))
+        assert "Traceback" not in server.log()
+
+
+@pytest.mark.parametrize("threads", [pytest.param(True, id="threads"), pytest.param(False, id="no threads")])
+def test_uwsgi_refreshes_from_a_slow_server(origin, old, new, threads):
+    """Where a refresh takes longer than a request, it is finished all the same."""
+    with uwsgi(origin, threads=threads, processes=1) as server:
+        assert server.statuses(token_of(old)) == {200}
+        origin.delay, origin.keys = 0.15, [new]
+
+        server.wait_for(401, token_of(old))
+        assert server.statuses(token_of(new)) == {200}
+
+
+def test_uwsgi_without_threads_is_tested(origin):
+    """From 2.0.27 on uWSGI runs threads always; where an older one can be had, the tests above ran with that."""
+    with uwsgi(origin, threads=False, processes=1) as server:
+        log = server.log()
+    if "python threads support enabled" in log and sys.version_info >= (3, 12):
+        pytest.skip("this uWSGI runs an application's threads in any case")
+
+    assert "Python threads support is disabled" in log
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_refresh_under_way_stays_with_the_parent(origin, old, new):
+    """A child that is forked in the middle of a refresh does its own at once, and the parent finishes its own."""
+    keys = RemoteJWKSet(origin.url, allow_http=True, max_age=0.05, timeout=5)
+    assert keys.ready()
+    origin.behaviour = "hang"
+    Event().wait(0.05)
+    before = keys.ring()
+    assert keys._keys.busy
+    origin.behaviour, origin.keys = "ok", [new]
+
+    child = os.fork()
+    if not child:
+        rotated = keys.ring() is not before
+        os._exit(0 if rotated and keys.status().key_ids == ("key-RS256",) else 1)
+    _, status = os.waitpid(child, 0)
+    origin.release()
+    for _ in until(PATIENCE):
+        if keys.ring() is not before:
+            break
+
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert keys.status().key_ids == ("key-RS256",)
