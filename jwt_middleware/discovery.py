@@ -39,7 +39,7 @@ class DiscoveredLocation:
     def find(self, get: Get) -> str:
         """Return the ``jwks_uri`` of the metadata, of which the OpenID document is tried first.
 
-        Raises OSError where neither document can be had, ValueError where one is not this issuer's.
+        Raises OSError or ValueError where neither document can be had, or the one that can is not this issuer's.
         """
         self._found = self._found or self._discover(get)
         return self._found
@@ -51,13 +51,14 @@ class DiscoveredLocation:
     def _discover(self, get: Get) -> str:
         openid, oauth = metadata_urls(self._issuer)
         try:
-            document = get(openid)
-        except OSError:
-            document = get(oauth)
-        metadata = parse_json_object(document.body)
+            metadata = parse_json_object(get(openid).body)
+        except (OSError, ValueError):
+            # Not there, or a page that says so in HTML.
+            metadata = parse_json_object(get(oauth).body)
         # OpenID Connect Discovery §4.3, RFC 8414 §3.3: or one issuer could speak for another.
-        if metadata.get("issuer") != self._issuer:
-            raise ValueError("the metadata is of another issuer")
+        found = metadata.get("issuer")
+        if found != self._issuer:
+            raise ValueError(f"the metadata is of {found!r}, not of {self._issuer!r}")
         url = metadata.get("jwks_uri")
         if list(url_faults("jwks_uri", url, allow_http=self._allow_http)):
             raise ValueError("the metadata has no jwks_uri that is an https URL")

@@ -38,16 +38,18 @@ class KeyDropped(NamedTuple):
     """A member of a JWK set cannot be used; the good keys beside it keep working.
 
     `position` is its place in the set. `key_id` is its ``kid`` if that is a string, cut to 64 characters.
+    `meant` is False where its ``use`` says that it is for something else than signatures.
     """
 
     position: int
     key_id: str | None
     problem: str
+    meant: bool = True
 
     @property
     def level(self) -> int:
-        """WARNING."""
-        return logging.WARNING
+        """WARNING; DEBUG where the key was not meant for signatures."""
+        return logging.WARNING if self.meant else logging.DEBUG
 
 
 class CallableFailed(NamedTuple):

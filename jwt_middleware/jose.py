@@ -66,15 +66,24 @@ class Header:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Key:
-    """Key material for exactly one algorithm, so that no token can choose another."""
+    """Key material for exactly one algorithm, so that no token can choose another.
+
+    `issuer` is whose tokens it is good for, where its JWK says so, as those of Microsoft Entra ID do; with
+    ``{tenantid}`` for the token's ``tid``.
+    """
 
     algorithm: str
     key_id: str | None
     material: Any = field(repr=False)
+    issuer: str | None = None
 
     def verify(self, signing_input: bytes, signature: bytes) -> bool:
         """Tell whether this key made the signature."""
         return ALGORITHMS[self.algorithm].verify(signing_input, self.material, signature)
+
+    def vouches_for(self, claims: Mapping[str, Any]) -> bool:
+        """Tell whether this key may sign such claims."""
+        return self.issuer is None or self.issuer.replace("{tenantid}", str(claims.get("tid"))) == claims.get("iss")
 
 
 def parse_compact(raw: str) -> tuple[Header, bytes, bytes, bytes]:

@@ -22,6 +22,7 @@ _FITTING: Final[Mapping[tuple[str, str | None], Sequence[str]]] = {
 _MEMBERS: Final = {"oct": ("k",), "RSA": ("n", "e"), "EC": ("x", "y"), "OKP": ("x",)}
 _PRIVATE_MEMBERS: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth"})
 _MAX_KEYS: Final = 100
+_OTHER_USE: Final = "its use is not sig"
 
 
 def read_jwk_set(document: Mapping[str, Any], algorithms: Sequence[str]) -> tuple[list[Key], list[KeyDropped]]:
@@ -45,7 +46,7 @@ def read_jwk_set(document: Mapping[str, Any], algorithms: Sequence[str]) -> tupl
         del usable[index]
         problems[index] = "another key has the same kid"
     dropped = [
-        KeyDropped(position=index, key_id=_short_key_id(members[index]), problem=problem)
+        KeyDropped(index, _short_key_id(members[index]), problem, meant=problem != _OTHER_USE)
         for index, problem in sorted(problems.items())
     ]
     return [key for keys in usable.values() for key in keys], dropped
@@ -71,16 +72,18 @@ def read_jwk(jwk: object, algorithms: Sequence[str]) -> list[Key]:
     if not isinstance(jwk.get("kid"), str | None):
         raise ValueError("its kid is not a string")
     if jwk.get("use", "sig") != "sig":
-        raise ValueError("its use is not sig")
+        raise ValueError(_OTHER_USE)
     operations = jwk.get("key_ops", ["verify"])
     if not isinstance(operations, list) or "verify" not in operations:
         raise ValueError("its key_ops lack verify")
     if not _PRIVATE_MEMBERS.isdisjoint(jwk):
         raise ValueError("it is a private key")
+    if not isinstance(jwk.get("issuer"), str | None):
+        raise ValueError("its issuer is not a string")
     usable = _usable_algorithms(jwk, algorithms)
     _check_strength(jwk)
     material = material_from_jwk(jwk, usable[0])
-    return [Key(name, jwk.get("kid"), material) for name in usable]
+    return [Key(name, jwk.get("kid"), material, jwk.get("issuer")) for name in usable]
 
 
 def _usable_algorithms(jwk: Mapping[str, Any], algorithms: Sequence[str]) -> list[str]:

@@ -3,8 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, NoReturn, Self, TypedDict, Unpack
+from typing import Any, Final, NamedTuple, NoReturn, Self, TypedDict, Unpack
 
 from jwt_middleware.discovery import DiscoveredLocation, FixedLocation, metadata_urls, url_faults
 from jwt_middleware.errors import Unavailable, refuse
@@ -20,8 +19,7 @@ _MIN_LIFETIME: Final = 60.0
 _MAX_LIFETIME: Final = 86_400.0
 
 
-@dataclass(frozen=True, slots=True)
-class KeySetStatus:
+class KeySetStatus(NamedTuple):
     """How a remote JWK set is doing. Times are in seconds from now.
 
     `age` counts from the last success, None if there was none. `failed` counts from the last failure and
@@ -178,7 +176,7 @@ class RemoteJWKSet:
         return KeySetStatus(
             state=state,
             age=None if held.loaded_at == -math.inf else now - held.loaded_at,
-            failed=now - failures.at if failures.count else None,
+            failed=now - failures.at if failures.number else None,
             problem=failures.problem,
             key_ids=_key_ids(held.value),
             next_attempt=max(self._keys.next_load(state) - now, 0.0),
@@ -191,7 +189,7 @@ class RemoteJWKSet:
         if self._keys.look_up(key_id, lambda: self._keys.held.value.names(key_id)):
             emit(self._on_event, KeyUnknown(self._url, None if key_id is None else key_id[:64]))
         unknown = not self._keys.held.value.names(key_id)
-        if unknown and (self._keys.failures.count or self._keys.busy):
+        if unknown and (self._keys.failures.number or self._keys.busy):
             # Nobody can say whether this key exists.
             self._refuse(self._keys.next_look_up)
 
@@ -240,7 +238,7 @@ class RemoteJWKSet:
 
     def _tell_failure(self, held: Held[KeyRing], failures: Failures) -> None:
         usable_for = max(round(held.usable_until - failures.at, 3), 0.0)
-        emit(self._on_event, KeysNotRefreshed(self._url, str(failures.problem), failures.count, usable_for))
+        emit(self._on_event, KeysNotRefreshed(self._url, str(failures.problem), failures.number, usable_for))
 
 
 def _key_ids(ring: KeyRing) -> tuple[str | None, ...]:

@@ -95,14 +95,15 @@ class JWTMiddleware:
         environ[TOKEN] = token
 
     def _report(self, error: AuthError, environ: WSGIEnvironment) -> None:
+        # By position: a named tuple takes twice as long to make with names.
         event = RequestRejected(
-            reason=error.reason,
-            status=error.status,
-            method=environ.get("REQUEST_METHOD", ""),
-            path=environ.get("PATH_INFO", ""),
-            claim=error.claim,
-            cause=type(error.__cause__).__name__ if error.__cause__ else None,
-            hint=_PREFLIGHT_HINT if _is_preflight(environ) else None,
+            error.reason,
+            error.status,
+            environ.get("REQUEST_METHOD", ""),
+            environ.get("PATH_INFO", ""),
+            error.claim,
+            type(error.__cause__).__name__ if error.__cause__ else None,
+            _PREFLIGHT_HINT if _is_preflight(environ) else None,
         )
         emit(self._on_event, event)
 

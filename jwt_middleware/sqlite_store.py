@@ -1,15 +1,16 @@
 """`SQLiteStore`: a store in a file, for all processes of one machine."""
 
 import os
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from jwt_middleware.errors import ConfigurationError
 from jwt_middleware.stores import StoreError
+
+if TYPE_CHECKING:
+    from sqlite3 import Connection
 
 _SCHEMA: Final = """
     CREATE TABLE IF NOT EXISTS entries (key TEXT PRIMARY KEY, value TEXT NOT NULL, expires_at REAL NOT NULL) WITHOUT ROWID;
@@ -40,9 +41,14 @@ class SQLiteStore:
             raise ConfigurationError(f"path: {path!r} is no file; write e.g. 'sessions.db', or use MemoryStore")
         if type(timeout) not in (int, float) or not 0 <= timeout < 2**31:
             raise ConfigurationError(f"timeout: {timeout!r} is no number of seconds; write one from 0 up")
-        self._path = Path(path).absolute()
-        if not self._path.parent.is_dir():
-            raise ConfigurationError(f"path: there is no folder {str(self._path.parent)!r}; make it first")
+        # Imported where it is used: it takes longer than most of this package.
+        import sqlite3
+
+        self._sqlite3 = sqlite3
+        self._path = os.path.abspath(path)
+        folder = os.path.dirname(self._path)
+        if not os.path.isdir(folder):
+            raise ConfigurationError(f"path: there is no folder {folder!r}; make it first")
         self._timeout = timeout
         self._clock = clock
         # A connection belongs to one thread of one process: SQLite's locks do not survive a fork.
@@ -76,66 +82,66 @@ class SQLiteStore:
         return None
 
     def __repr__(self) -> str:
-        return f"SQLiteStore({str(self._path)!r})"
+        return f"SQLiteStore({self._path!r})"
 
     def _run(self, statement: str, *arguments: object) -> tuple[list[Any], int]:
         """Run one statement, a transaction of its own; return its rows, and how many it has changed."""
         try:
             cursor = self._connection().execute(statement, arguments)
             return cursor.fetchall(), cursor.rowcount
-        except (sqlite3.Error, OSError) as exc:
+        except (self._sqlite3.Error, OSError) as exc:
             # The next call starts anew, with the file as it is then.
             self._local.__dict__.clear()
-            raise StoreError(f"{self._path.name}: {exc}") from exc
+            raise StoreError(f"{os.path.basename(self._path)}: {exc}") from exc
 
-    def _connection(self) -> "_Connection":
+    def _connection(self) -> "Connection":
         # A file that was deleted or replaced is another file, which other processes write to.
-        held: _Connection | None = getattr(self._local, "connection", None)
+        held: _Held | None = getattr(self._local, "held", None)
         if held is None or held.identity != (os.getpid(), *_identity(self._path)):
-            held = self._local.connection = self._connect()
-        return held
+            held = self._local.held = self._connect()
+        return held.connection
 
-    def _connect(self) -> "_Connection":
+    def _connect(self) -> "_Held":
         # Made here, for the mode: what is in it is nobody else's business.
         os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
         # Another thread may only close it, when the thread is gone whose it is.
-        connection = sqlite3.connect(
-            self._path, timeout=self._timeout, isolation_level=None, factory=_Connection, check_same_thread=False
-        )
-        connection.identity = (os.getpid(), *_identity(self._path))
+        connection = self._sqlite3.connect(self._path, timeout=self._timeout, isolation_level=None, check_same_thread=False)
+        held = _Held(connection, (os.getpid(), *_identity(self._path)))
         # Readers do not wait for a writer. FULL, or a power cut could bring back what was revoked.
         self._turn_to_wal(connection)
         connection.execute("PRAGMA synchronous = FULL")
         connection.executescript(_SCHEMA)
-        return connection
+        return held
 
-    def _turn_to_wal(self, connection: sqlite3.Connection) -> None:
+    def _turn_to_wal(self, connection: "Connection") -> None:
         """Set the journal mode, which SQLite does not wait for when several processes do so to a new file at once."""
         deadline = time.monotonic() + 2 * self._timeout
         while True:
             try:
                 connection.execute("PRAGMA journal_mode = WAL")
                 return
-            except sqlite3.OperationalError:
+            except self._sqlite3.OperationalError:
                 if time.monotonic() >= deadline:
                     raise
             threading.Event().wait(0.01)
 
 
-class _Connection(sqlite3.Connection):
-    """A connection that knows whose and to which file it is, and closes with its thread."""
+class _Held:
+    """A connection, whose and to which file it is; it is closed when its thread ends."""
 
-    identity: tuple[int, int, int]
+    def __init__(self, connection: "Connection", identity: tuple[int, int, int]) -> None:
+        self.connection = connection
+        self.identity = identity
 
     def __del__(self) -> None:
         # Another process must not finish what is the parent's.
         if self.identity[0] == os.getpid():
-            self.close()
+            self.connection.close()
 
 
-def _identity(path: Path) -> tuple[int, int]:
+def _identity(path: str) -> tuple[int, int]:
     try:
-        status = path.stat()
+        status = os.stat(path)
     except FileNotFoundError:
         return (0, 0)
     return (status.st_dev, status.st_ino)

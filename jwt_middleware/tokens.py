@@ -12,6 +12,7 @@ CLAIMS = "jwt_middleware.claims"
 TOKEN = "jwt_middleware.token"  # noqa: S105  # The name of a key, no password.
 ERROR = "jwt_middleware.error"
 
+_CLIENT_ID = ("client_id", "azp", "cid", "appid")
 _MUTABLE = frozenset({dict, list})
 
 
@@ -79,8 +80,8 @@ class AccessToken:
 
     @property
     def client_id(self) -> str | None:
-        """``client_id`` (RFC 9068 §2.2), or ``azp`` where an issuer writes that instead."""
-        value: str | None = self._claims.get("client_id", self._claims.get("azp"))
+        """``client_id`` (RFC 9068 §2.2), or ``azp``, ``cid`` or ``appid`` where an issuer writes that instead."""
+        value: str | None = next((self._claims[name] for name in _CLIENT_ID if name in self._claims), None)
         return value
 
     @property
@@ -124,7 +125,7 @@ def _words(value: object, *, split: bool) -> list[str]:
 def _copier(value: dict[str, Any] | list[Any]) -> Callable[[Any], Any]:
     """Return the cheapest function that makes an independent copy of the value."""
     members = value.values() if isinstance(value, dict) else value
-    return _copy if any(type(member) in _MUTABLE for member in members) else type(value).copy
+    return type(value).copy if _MUTABLE.isdisjoint(map(type, members)) else _copy
 
 
 def _copy(value: Any) -> Any:

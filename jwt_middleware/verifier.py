@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from jwt_middleware.errors import AuthError, ConfigurationError, ExpiredToken, InvalidRequest, InvalidToken, refuse
-from jwt_middleware.jose import normalize_type, parse_claims, parse_compact
+from jwt_middleware.jose import Key, normalize_type, parse_claims, parse_compact
 from jwt_middleware.keys import KeyRing, KeySource, MergedKeys, PrivateKey
 from jwt_middleware.revocation import Revocations
 from jwt_middleware.tokens import AccessToken
@@ -15,6 +15,7 @@ from jwt_middleware.validators import Validator
 _STRINGS = ("iss", "sub", "jti")
 _TIMES = ("exp", "nbf", "iat")
 _NUMBERS = frozenset({int, float})
+_TEXTS = frozenset({str})
 _MAX_CHOICES = 4096
 _EARLIEST, _LATEST = -(2**63), 2**64
 
@@ -125,8 +126,11 @@ class Verifier:
         if self.issuer is not None and claims.get("iss") != self.issuer:
             raise InvalidToken("issuer_not_trusted", claim="iss")
         candidates = ring.find(header.algorithm, header.key_id)
-        if not any(key.verify(signing_input, signature) for key in candidates):
-            refusal = InvalidToken("signature_invalid" if candidates else "key_not_found")
+        for key in candidates:
+            if key.vouches_for(claims) and key.verify(signing_input, signature):
+                break
+        else:
+            refusal = _unsigned(candidates, claims)
             raise refusal if ring.names(header.key_id) else _UnknownKey(header.key_id, refusal)
         self._check_claims(claims)
         return AccessToken(claims, header.members), claims.get("exp"), claims.get("nbf"), claims.get("iat")
@@ -166,9 +170,18 @@ class Verifier:
         audience = claims.get("aud")
         if isinstance(audience, str):
             return audience in self._audience
-        if not isinstance(audience, list) or not all(isinstance(name, str) for name in audience):
+        if not isinstance(audience, list) or not _TEXTS.issuperset(map(type, audience)):
             return False
         return not self._audience.isdisjoint(audience)
+
+
+def _unsigned(candidates: Sequence[Key], claims: Mapping[str, Any]) -> InvalidToken:
+    """Return why none of the keys has signed the token."""
+    if not candidates:
+        return InvalidToken("key_not_found")
+    if not any(key.vouches_for(claims) for key in candidates):
+        return InvalidToken("issuer_not_trusted", claim="iss")
+    return InvalidToken("signature_invalid")
 
 
 class _UnknownKey(Exception):

@@ -21,7 +21,8 @@ from jwt_middleware.jose import public_pem
 from tests.conftest import AUDIENCE, ISSUER, NOW, SECRET, base64url
 
 LEEWAY = 5
-ALGORITHMS = ["HS256", "RS256", "PS256", "ES256", "EdDSA"]
+TYPES = {"RS256": "RSA", "PS256": "RSA", "ES256": "EC", "EdDSA": "OKP"}
+ALGORITHMS = ["HS256", *TYPES]
 # EdDSA is not recommended any more (RFC 9864), and joserfc says so; issuers use it all the same.
 pytestmark = pytest.mark.filterwarnings("ignore::joserfc.errors.SecurityWarning")
 
@@ -48,7 +49,7 @@ class Parties:
         symmetric = isinstance(self.signer, bytes)
         source = SecretKey(SECRET) if symmetric else PublicKey(public_pem(key), algorithm=algorithm)
         self._public = SECRET if symmetric else public_pem(key).decode()
-        self._imported = joserfc.jwk.import_key(self._public, "oct" if symmetric else _TYPES[algorithm])
+        self._imported = joserfc.jwk.import_key(self._public, "oct" if symmetric else TYPES[algorithm])
         # An age that nothing exceeds, so that an iat of the future is refused, as the others do.
         self._verifier = Verifier(
             source, issuer=ISSUER, audience=AUDIENCE, leeway=LEEWAY, max_token_age=2**40, cache_size=0, clock=lambda: NOW
@@ -80,13 +81,10 @@ class Parties:
         return decoded.claims
 
 
-_TYPES = {"RS256": "RSA", "PS256": "RSA", "ES256": "EC", "EdDSA": "OKP"}
-
-
 @pytest.fixture(scope="session")
 def parties(private_keys):
     """The parties for each algorithm."""
-    keys = {"HS256": SecretKey(SECRET).key} | {name: private_keys[name].key for name in _TYPES}
+    keys = {"HS256": SecretKey(SECRET).key} | {name: private_keys[name].key for name in TYPES}
     return {name: Parties(name, key) for name, key in keys.items()}
 
 
@@ -156,7 +154,7 @@ SPELLINGS = {
     "Latin-1": lambda text: text.replace("}", ',"x":"é"}').encode("latin-1", "replace"),
     "UTF-16": lambda text: text.encode("utf-16"),
 }
-# Most tokens are left as they were signed: of those that are not, none is accepted.
+# What is changed after it was signed is never accepted, so most tokens are left alone.
 TAMPERINGS = {
     "left alone": lambda token, index, character: token,
     "character changed": lambda token, index, character: token[:index] + character + token[index + 1 :],

@@ -50,30 +50,10 @@ JSON = st.recursive(
 )
 CLAIMS = st.dictionaries(st.text(max_size=8), JSON, max_size=4)
 # Text that is nearly JSON comes from the pieces JSON is made of.
+CHARACTERS = "{}[]:,\"'-01 \n\x00\ufeffé"
+PIECES = ['"a"', '"\\u0061"', '"\\ud800"', '"\\ud83d\\ude00"', '"\\"', "1e3", "1e999", "9" * 5000, "true", "null", "/**/"]
 NEARLY_JSON = st.lists(
-    st.sampled_from(
-        [
-            *(
-                "{",
-                "}",
-                "[",
-                "]",
-                ":",
-                ",",
-                '"a"',
-                '"\\u0061"',
-                '"\\ud800"',
-                '"\\ud83d\\ude00"',
-                '"\\"',
-                '"',
-                "1",
-                "-",
-                "0",
-                "1e3",
-            ),
-            *("1e999", "NaN", "Infinity", "-Infinity", "true", "null", " ", "\n", "\x00", "\ufeff", "é", "'", "/**/", "9" * 5000),
-        ]
-    ),
+    st.sampled_from([*CHARACTERS, *PIECES, "NaN", "Infinity", "-Infinity"]),
     max_size=12,
 ).map("".join)
 

@@ -94,6 +94,7 @@ MALFORMED = [
     pytest.param(changed("RSA", kid=5), KID, id="kid a number"),
     pytest.param(changed("RSA", kid=["a"]), KID, id="kid a list"),
     pytest.param(changed("RSA", kid={}), KID, id="kid an object"),
+    pytest.param(changed("RSA", issuer=5), "its issuer is not a string", id="issuer a number"),
     pytest.param(changed("RSA", use="enc"), USE, id="use enc"),
     pytest.param(changed("RSA", use="SIG"), USE, id="use in another case"),
     pytest.param(changed("RSA", use=None), USE, id="use null"),
@@ -172,7 +173,7 @@ def test_bad_member_is_dropped_alone(member, problem):
     keys, dropped = read_jwk_set({"keys": [JWKS["RSA"], member, JWKS["P-256"], JWKS["Ed25519"]]}, ASYMMETRIC)
 
     key_id = member["kid"] if isinstance(member, dict) and isinstance(member.get("kid"), str) else None
-    assert dropped == [KeyDropped(position=1, key_id=key_id, problem=problem)]
+    assert dropped == [KeyDropped(1, key_id, problem, meant=problem != "its use is not sig")]
     assert {key.key_id for key in keys} == {"RSA", "P-256", "Ed25519"}
     assert all(verifies(keys, PRIVATE[name]) for name in ("RSA", "P-256", "Ed25519"))
 

@@ -313,7 +313,8 @@ def test_dropped_key_is_told_once(server, keys, clock, events):
     clock.now += 300
     keys.ring()
 
-    assert [event.key_id for event in events if isinstance(event, KeyDropped)] == ["e", "f"]
+    dropped = [event for event in events if isinstance(event, KeyDropped)]
+    assert [(event.key_id, event.level) for event in dropped] == [("e", logging.DEBUG), ("f", logging.DEBUG)]
 
 
 def test_every_attempt_is_told(server, keys, verifier, old, new, clock, events, token_of):
@@ -452,7 +453,6 @@ def test_discovery_finds_both_locations(make_verifier, old, token_of, clock, iss
         pytest.param({"issuer": "https://a.example", "jwks_uri": "file:///etc/keys"}, id="a file"),
         pytest.param({"issuer": "https://a.example", "jwks_uri": ["https://a.example/jwks"]}, id="a list"),
         pytest.param({"issuer": "https://a.example", "jwks_uri": "https://u:p@a.example/"}, id="a password in it"),
-        pytest.param([], id="no object"),
     ],
 )
 def test_metadata_of_somebody_else_is_refused(make_verifier, old, token_of, clock, metadata):
@@ -463,6 +463,15 @@ def test_metadata_of_somebody_else_is_refused(make_verifier, old, token_of, cloc
 
     assert outcome(make_verifier(keys), token_of(old)) == "keys_unavailable"
     assert site.asked == [location]
+
+
+def test_page_in_place_of_the_metadata_is_none(make_verifier, old, token_of, clock):
+    """A server that answers 200 with something else for a document that it has not does not hide the other one."""
+    first, second = (f"https://a.example/.well-known/{name}" for name in ("openid-configuration", "oauth-authorization-server"))
+    site = Site({first: [], second: {"issuer": "https://a.example", "jwks_uri": URL}, URL: Server(old).document()})
+    keys = RemoteJWKSet.discover("https://a.example", fetch=site, clock=clock)
+
+    assert outcome(make_verifier(keys), token_of(old)) == "alice"
 
 
 def test_moved_keys_are_discovered_anew(make_verifier, old, token_of, clock):

@@ -106,7 +106,12 @@ def running(command, origin, *, processes, preload=False):
     with (
         tempfile.TemporaryFile() as output,
         subprocess.Popen(
-            [argument.format(port=port) for argument in command], cwd=ROOT, env=environ, stdout=output, stderr=subprocess.STDOUT
+            [argument.format(port=port) for argument in command],
+            cwd=ROOT,
+            env=environ,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         ) as process,
     ):
         try:
@@ -117,7 +122,7 @@ def running(command, origin, *, processes, preload=False):
             try:
                 process.wait(timeout=10)
             except subprocess.TimeoutExpired:
-                process.kill()
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def gunicorn(origin, **options):
@@ -248,6 +253,7 @@ def test_uwsgi_refreshes_from_a_slow_server(origin, old, new, threads):
 def test_uwsgi_without_threads_is_tested(origin):
     """From 2.0.27 on uWSGI runs threads always; where an older one can be had, the tests above ran with that."""
     with uwsgi(origin, threads=False, processes=1) as server:
+        assert server.statuses("a.b.c") == {401}
         log = server.log()
     if "python threads support enabled" in log and sys.version_info >= (3, 12):
         pytest.skip("this uWSGI runs an application's threads in any case")

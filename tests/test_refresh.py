@@ -181,7 +181,7 @@ def test_failure_keeps_the_value_and_backs_off(loaded, source, clock, told):
 
     assert loaded.held.value == "one"
     assert told[1:] == ["OSError: refused"] * 8
-    assert loaded.failures.count == 8
+    assert loaded.failures.number == 8
 
 
 def test_success_forgets_the_failures(loaded, source, clock):
@@ -195,7 +195,7 @@ def test_success_forgets_the_failures(loaded, source, clock):
     loaded.refresh_behind(clock())
     wait_until_idle(loaded)
 
-    assert loaded.failures.count == 0
+    assert loaded.failures.number == 0
     assert loaded.held.state(clock()) is Freshness.FRESH
 
 

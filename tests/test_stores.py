@@ -330,7 +330,7 @@ def test_sqlite_connections_end_with_their_threads(path):
     """A thread that is gone keeps no file open."""
     store = SQLiteStore(path)
     connections = []
-    thread = threading.Thread(target=lambda: connections.append(weakref.ref(store._connection())))
+    thread = threading.Thread(target=lambda: connections.append(weakref.ref(store._connect())))
     thread.start()
     thread.join()
     gc.collect()
@@ -340,10 +340,11 @@ def test_sqlite_connections_end_with_their_threads(path):
 
 def test_sqlite_connection_of_a_parent_is_not_closed_by_its_child(path):
     """What another process has opened is that one's to close."""
-    connection = SQLiteStore(path)._connection()
-    connection.identity = (-1, 0, 0)
+    held = SQLiteStore(path)._connect()
+    held.identity = (-1, 0, 0)
+    connection = held.connection
 
-    connection.__del__()
+    del held
 
     assert connection.execute("SELECT 1").fetchone() == (1,)
     connection.close()

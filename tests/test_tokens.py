@@ -60,9 +60,12 @@ def test_scopes_are_read_in_all_usual_spellings(claims, scopes):
     assert AccessToken(claims, {}).scopes == scopes
 
 
-@pytest.mark.parametrize(("claims", "client"), [({"azp": "x"}, "x"), ({"azp": "x", "client_id": "y"}, "y")])
-def test_client_id_falls_back_to_azp(claims, client):
-    """Some issuers name the client azp."""
+@pytest.mark.parametrize(
+    ("claims", "client"),
+    [({"azp": "x"}, "x"), ({"cid": "x"}, "x"), ({"appid": "x"}, "x"), ({"azp": "x", "client_id": "y"}, "y"), ({}, None)],
+)
+def test_client_id_has_other_names_with_some_issuers(claims, client):
+    """Some issuers name the client azp, cid or appid; client_id comes first."""
     assert AccessToken(claims, {}).client_id == client
 
 
