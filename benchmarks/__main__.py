@@ -7,10 +7,13 @@ from pathlib import Path
 
 from benchmarks.http import http
 from benchmarks.imports import imports
+from benchmarks.jwks import jwks
 from benchmarks.measure import FULL, QUICK, Effort
 from benchmarks.memory import memory
+from benchmarks.million import million
 from benchmarks.report import NotMeasured, Table, heading, section, summary
 from benchmarks.requests import rejects, wsgi
+from benchmarks.stores import stores
 from benchmarks.threads import threads
 from benchmarks.verify import verify
 
@@ -22,6 +25,9 @@ BENCHMARKS: dict[str, Callable[[Effort], Table]] = {
     "memory": memory,
     "imports": imports,
     "http": http,
+    "jwks": jwks,
+    "stores": stores,
+    "million": million,
 }
 _RESULTS = Path(__file__).with_name("RESULTS.md")
 
