@@ -209,6 +209,16 @@ def test_flood_of_unknown_keys_is_bounded(server, verifier, old, clock, token_of
     assert outcome(verifier, token_of(old)) == "alice"
 
 
+def test_key_that_newer_keys_lack_too_is_unknown(server, verifier, old, new, token_of):
+    """A look-up that brings other keys, but not the one it was for, ends in the same refusal."""
+    outcome(verifier, token_of(old))
+    server.keys = [new]
+    token = sign_raw(good_claims(), json.dumps({"alg": "ES256", "kid": "neither"}))
+
+    assert outcome(verifier, token) == "key_not_found"
+    assert outcome(verifier, token_of(new)) == "alice"
+
+
 def test_forged_signature_of_a_known_key_fetches_nothing(server, verifier, old, token_of):
     """Only a ``kid`` that is not in the set can be a new key."""
     token = token_of(old)
