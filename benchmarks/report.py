@@ -6,7 +6,18 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 
-_PEERS = ("PyJWT", "cryptography", "Werkzeug", "joserfc", "Authlib", "Flask", "Flask-JWT-Extended", "granian", "gunicorn", "redis")
+_PEERS = (
+    "PyJWT",
+    "cryptography",
+    "Werkzeug",
+    "joserfc",
+    "Authlib",
+    "Flask",
+    "Flask-JWT-Extended",
+    "granian",
+    "gunicorn",
+    "redis",
+)
 
 _METHOD = """\
 Written by `make bench ARGS=--write`. All contenders of a table run in one process and take turns in shuffled rounds;
