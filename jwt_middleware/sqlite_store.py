@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+import weakref
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -132,11 +133,18 @@ class _Held:
     def __init__(self, connection: "Connection", identity: tuple[int, int, int]) -> None:
         self.connection = connection
         self.identity = identity
+        weakref.finalize(self, _end, connection, identity[0])
 
-    def __del__(self) -> None:
-        # Another process must not finish what is the parent's.
-        if self.identity[0] == os.getpid():
-            self.connection.close()
+
+# What the parent has opened is the parent's to close; SQLite closes what nobody refers to.
+_of_the_parent: list["Connection"] = []
+
+
+def _end(connection: "Connection", process: int) -> None:
+    if process == os.getpid():
+        connection.close()
+    else:
+        _of_the_parent.append(connection)
 
 
 def _identity(path: str) -> tuple[int, int]:

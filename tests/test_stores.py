@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jwt_middleware import ConfigurationError, MemoryStore, RedisStore, SQLiteStore, StoreError
+from jwt_middleware import ConfigurationError, MemoryStore, RedisStore, SQLiteStore, StoreError, sqlite_store
 from jwt_middleware.events import StoreFull
 from tests.conftest import Clock
 from tests.servers import redis_server
@@ -338,14 +338,14 @@ def test_sqlite_connections_end_with_their_threads(path):
     assert connections[0]() is None
 
 
-def test_sqlite_connection_of_a_parent_is_not_closed_by_its_child(path):
-    """What another process has opened is that one's to close."""
+def test_sqlite_connection_of_a_parent_is_not_closed_by_its_child(path, monkeypatch):
+    """What another process has opened is that one's to close, and is kept so that nothing else closes it."""
     held = SQLiteStore(path)._connect()
-    held.identity = (-1, 0, 0)
-    connection = held.connection
+    monkeypatch.setattr(os, "getpid", lambda: -1)
 
     del held
 
+    connection = sqlite_store._of_the_parent.pop()
     assert connection.execute("SELECT 1").fetchone() == (1,)
     connection.close()
 
