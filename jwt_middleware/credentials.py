@@ -17,7 +17,7 @@ Extractor = Callable[[WSGIEnvironment], str | None]
 
 # No common server lets a longer header through. Refused by its length alone, before anything is copied.
 _MAX_HEADER: Final = 65_536
-_TOKEN_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`|~]+")
+_COOKIE_NAME = r"[A-Za-z0-9!#$%&'*+\-.^_`|~]+"
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 
@@ -56,7 +56,7 @@ def from_cookie(name: str) -> Extractor:
     same-origin``, or without that header an ``Origin`` that is this request's own scheme and host.
     Otherwise the request counts as one without a token. Set the cookie ``Secure; HttpOnly; SameSite=Lax``.
     """
-    if not isinstance(name, str) or _TOKEN_NAME.fullmatch(name) is None:
+    if not isinstance(name, str) or re.fullmatch(_COOKIE_NAME, name) is None:
         raise ConfigurationError(f"name: {name!r} is no cookie name; write e.g. '__Host-token'")
 
     def from_named_cookie(environ: WSGIEnvironment) -> str | None:

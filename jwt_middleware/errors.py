@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from werkzeug.exceptions import HTTPException
 
 # RFC 6749 §3.3: scope-token = 1*( %x21 / %x23-5B / %x5D-7E ). Nothing in it can break out of a quoted string.
-_SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")
+_SCOPE = r"[\x21\x23-\x5B\x5D-\x7E]+"
 
 
 class ConfigurationError(ValueError):
@@ -224,7 +224,7 @@ class Unavailable(AuthError):
 
 def is_scope_token(value: object) -> bool:
     """Tell whether the value is one scope-token of RFC 6749 §3.3."""
-    return isinstance(value, str) and _SCOPE_TOKEN.fullmatch(value) is not None
+    return isinstance(value, str) and re.fullmatch(_SCOPE, value) is not None
 
 
 def registry() -> dict[str, type[AuthError]]:

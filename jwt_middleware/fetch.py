@@ -15,8 +15,8 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any, Final, NamedTuple, Protocol
 from urllib.request import HTTPHandler, HTTPSHandler, OpenerDirector, ProxyHandler, Request
 
-_MAX_AGE = re.compile(r"(?:^|[,\s])max-age\s*=\s*\"?([0-9]{1,10})", re.IGNORECASE)
-_UNCACHEABLE = re.compile(r"(?:^|[,\s])no-(?:cache|store)\b", re.IGNORECASE)
+_MAX_AGE = r"(?i)(?:^|[,\s])max-age\s*=\s*\"?([0-9]{1,10})"
+_UNCACHEABLE = r"(?i)(?:^|[,\s])no-(?:cache|store)\b"
 _HEADERS: Final = {"Accept": "application/json", "User-Agent": "wsgi-jwt-middleware"}
 
 
@@ -74,9 +74,9 @@ def fetch_document(
 
 
 def _max_age(cache_control: str) -> float | None:
-    if _UNCACHEABLE.search(cache_control):
+    if re.search(_UNCACHEABLE, cache_control):
         return 0
-    found = _MAX_AGE.search(cache_control)
+    found = re.search(_MAX_AGE, cache_control)
     return float(found[1]) if found else None
 
 

@@ -10,10 +10,9 @@ import hmac
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
 from string import ascii_letters, digits
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -51,8 +50,7 @@ _ALLOWED_END = (b"", b"", b"AQgw", b"AEIMQUYcgkosw048")
 _PADDING = (b"", b"", b"==", b"=")
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
     """A JOSE header of the right form; whether its values are acceptable is the verifier's question.
 
     `algorithm` and `type` are empty where the member is no string. `type` is normalized.
@@ -64,8 +62,7 @@ class Header:
     type: str | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Key:
+class Key(NamedTuple):
     """Key material for exactly one algorithm, so that no token can choose another.
 
     `issuer` is whose tokens it is good for, where its JWK says so, as those of Microsoft Entra ID do; with
@@ -74,8 +71,11 @@ class Key:
 
     algorithm: str
     key_id: str | None
-    material: Any = field(repr=False)
+    material: Any
     issuer: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Key({self.algorithm!r}, {self.key_id!r})"
 
     def verify(self, signing_input: bytes, signature: bytes) -> bool:
         """Tell whether this key made the signature."""

@@ -18,10 +18,9 @@ from jwt_middleware.jwk import (
 
 # What a public key looks like when it is mistaken for a secret: PEM, OpenSSH, JWK, or DER (a SEQUENCE that
 # starts with an AlgorithmIdentifier, a certificate body or a large INTEGER).
-_KEY_NOT_SECRET = re.compile(
-    rb"-----BEGIN |\A\s*(?:ssh-|ecdsa-)|\A\s*[\[{].*\"kty\""
-    rb"|\A\x30(?:[\x00-\x7f]|\x81.|\x82..)(?:\x30(?:[\x00-\x7f]|\x81.|\x82..)[\x06\xa0]|\x02\x82)",
-    re.DOTALL,
+_KEY_NOT_SECRET = (
+    rb"(?s)-----BEGIN |\A\s*(?:ssh-|ecdsa-)|\A\s*[\[{].*\"kty\""
+    rb"|\A\x30(?:[\x00-\x7f]|\x81.|\x82..)(?:\x30(?:[\x00-\x7f]|\x81.|\x82..)[\x06\xa0]|\x02\x82)"
 )
 
 
@@ -215,7 +214,7 @@ def _secret_faults(secret: object, algorithm: str) -> Iterator[str]:
         yield f"algorithm: {algorithm!r} takes no secret; write one of {', '.join(HMAC)}, or use PublicKey"
     if not isinstance(secret, bytes):
         yield f"secret: a {type(secret).__name__} is no secret; pass str or bytes"
-    elif _KEY_NOT_SECRET.search(secret):
+    elif re.search(_KEY_NOT_SECRET, secret):
         yield "secret: this is a key in PEM, DER, OpenSSH or JWK form; use PublicKey, PrivateKey or JWKSet"
     elif len(secret) < (least := HASH_BYTES[algorithm] if algorithm in HMAC else 32):
         yield (

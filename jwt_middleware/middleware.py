@@ -12,7 +12,7 @@ from jwt_middleware.policy import DELEGATED, OPTIONAL, PUBLIC, Policy
 from jwt_middleware.responses import Renderer, Responder, render_json
 from jwt_middleware.tokens import CLAIMS, ERROR, TOKEN, AccessToken
 
-_REALM = re.compile(r"[\x20\x21\x23-\x5B\x5D-\x7E]+")
+_REALM = r"[\x20\x21\x23-\x5B\x5D-\x7E]+"
 _PROTECT_EVERYTHING = Policy()
 _PREFLIGHT_HINT = "this is a CORS preflight; Policy(..., allow_preflight=True) lets preflights through"
 
@@ -127,5 +127,5 @@ def _other_faults(verifier: object, policy: object, realm: object) -> Iterator[s
         yield f"verifier: a {type(verifier).__name__} cannot verify; pass a Verifier"
     if not isinstance(policy, Policy):
         yield f"policy: a {type(policy).__name__} is no policy; write Policy(public('/health'), ...)"
-    if not isinstance(realm, str) or _REALM.fullmatch(realm) is None:
+    if not isinstance(realm, str) or re.fullmatch(_REALM, realm) is None:
         yield f"realm: {realm!r} cannot be quoted in a header; write printable ASCII without quotes and backslashes"
