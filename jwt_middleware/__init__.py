@@ -13,7 +13,6 @@ from jwt_middleware.credentials import from_cookie, from_header
 from jwt_middleware.errors import (
     AccessDenied,
     AuthError,
-    ConfigurationError,
     ExpiredToken,
     InsufficientScope,
     InvalidGrant,
@@ -24,6 +23,7 @@ from jwt_middleware.errors import (
     Unavailable,
 )
 from jwt_middleware.events import log_events
+from jwt_middleware.faults import ConfigurationError
 from jwt_middleware.fetch import Fetched, fetch_document
 from jwt_middleware.issuer import TokenIssuer
 from jwt_middleware.jose import ASYMMETRIC

@@ -1,9 +1,10 @@
 """Where an issuer publishes its keys: OpenID Connect Discovery 1.0 §4 and RFC 8414 §3."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Final
 from urllib.parse import urlsplit
 
+from jwt_middleware.faults import url_faults
 from jwt_middleware.fetch import Fetched
 from jwt_middleware.jose import parse_json_object
 
@@ -39,7 +40,7 @@ class DiscoveredLocation:
     def find(self, get: Get) -> str:
         """Return the ``jwks_uri`` of the metadata, of which the OpenID document is tried first.
 
-        Raises OSError or ValueError where neither document can be had, or the one that can is not this issuer's.
+        Raises whatever `get` does, or ValueError, where neither document can be had, or the one that can is not this issuer's.
         """
         self._found = self._found or self._discover(get)
         return self._found
@@ -52,8 +53,8 @@ class DiscoveredLocation:
         openid, oauth = metadata_urls(self._issuer)
         try:
             metadata = parse_json_object(get(openid).body)
-        except (OSError, ValueError):
-            # Not there, or a page that says so in HTML.
+        except Exception:  # noqa: BLE001
+            # Not there, or a page that says so in HTML; a `fetch` of the user's own raises what it likes.
             metadata = parse_json_object(get(oauth).body)
         # OpenID Connect Discovery §4.3, RFC 8414 §3.3: or one issuer could speak for another.
         found = metadata.get("issuer")
@@ -70,23 +71,3 @@ def metadata_urls(issuer: str) -> tuple[str, str]:
     parts = urlsplit(issuer)
     path = parts.path.removesuffix("/")
     return (f"{issuer.removesuffix('/')}{_OPENID}", f"{parts.scheme}://{parts.netloc}{_OAUTH}{path}")
-
-
-def url_faults(argument: str, url: object, *, allow_http: bool) -> Iterator[str]:
-    """Say why a URL is none that keys can be fetched from."""
-    if not isinstance(url, str):
-        yield f"{argument}: a {type(url).__name__} is no URL; write e.g. 'https://id.example.com/jwks.json'"
-        return
-    try:
-        parts = urlsplit(url)
-        plain = url.isascii() and url.isprintable() and " " not in url and parts.port != 0
-        good = plain and parts.hostname and parts.username is None and not parts.fragment
-    except ValueError:
-        good = False
-    if not good:
-        yield f"{argument}: this is no URL of a host; write e.g. 'https://id.example.com/jwks.json', without user and password"
-    elif parts.scheme == "http" and not allow_http:
-        # Whoever can change the keys on their way can issue tokens.
-        yield f"{argument}: {parts.hostname} must be reached over https; allow_http=True is for development on one machine"
-    elif parts.scheme not in {"http", "https"}:
-        yield f"{argument}: {parts.scheme!r} is not https; write e.g. 'https://id.example.com/jwks.json'"

@@ -6,33 +6,13 @@ nothing else in the package decides a status.
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from werkzeug.exceptions import HTTPException
 
 # RFC 6749 §3.3: scope-token = 1*( %x21 / %x23-5B / %x5D-7E ). Nothing in it can break out of a quoted string.
 _SCOPE = r"[\x21\x23-\x5B\x5D-\x7E]+"
-
-
-class ConfigurationError(ValueError):
-    """A constructor was given something unsafe or impossible.
-
-    Raised only while constructing, never by a request. Each of `faults` is one sentence that names the
-    argument and what to write instead; all faults of one constructor are reported together.
-    """
-
-    def __init__(self, *faults: str) -> None:
-        super().__init__("; ".join(faults))
-        self.faults = faults
-
-
-def refuse(*faults: Iterator[str]) -> None:
-    """Raise one `ConfigurationError` with all faults, if there are any."""
-    found = list(chain(*faults))
-    if found:
-        raise ConfigurationError(*found)
 
 
 class AuthError(HTTPException):
@@ -52,6 +32,7 @@ class AuthError(HTTPException):
     error: ClassVar[str]
     reasons: ClassVar[Mapping[str, str]] = {}
     challenge_error: ClassVar[bool] = True
+    default_retry_after: ClassVar[int | None] = None
 
     def __init__(
         self,
@@ -61,14 +42,13 @@ class AuthError(HTTPException):
         scopes: Iterable[str] = (),
         retry_after: int | None = None,
     ) -> None:
-        if reason is None:
-            (self.reason,) = self.reasons
-        elif reason in self.reasons:
-            self.reason = reason
-        else:
+        if reason is None and len(self.reasons) == 1:
+            (reason,) = self.reasons
+        if reason is None or reason not in self.reasons:
             raise ValueError(f"reason: {reason!r} is not one of {', '.join(self.reasons)}")
+        self.reason = reason
         self.claim = claim
-        self.retry_after = retry_after
+        self.retry_after = self.default_retry_after if retry_after is None else retry_after
         self.scopes = tuple(scopes)
         if self.scopes and not all(map(is_scope_token, self.scopes)):
             raise ValueError("scopes: each must be a scope-token of RFC 6749 §3.3, e.g. 'orders:write'")
@@ -213,6 +193,7 @@ class Unavailable(AuthError):
 
     code = 503
     error = "temporarily_unavailable"
+    default_retry_after = 1
     reasons = {
         "keys_unavailable": "The keys to check access tokens with are not available at the moment",
         "store_unavailable": "Whether the token was revoked cannot be looked up at the moment",

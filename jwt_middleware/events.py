@@ -38,13 +38,15 @@ class KeyDropped(NamedTuple):
     """A member of a JWK set cannot be used; the good keys beside it keep working.
 
     `position` is its place in the set. `key_id` is its ``kid`` if that is a string, cut to 64 characters.
-    `meant` is False where its ``use`` says that it is for something else than signatures.
+    `meant` is False where its ``use`` says that it is for something else than signatures. `url` is where the
+    set was fetched, if it was.
     """
 
     position: int
     key_id: str | None
     problem: str
     meant: bool = True
+    url: str | None = None
 
     @property
     def level(self) -> int:

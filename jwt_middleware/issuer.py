@@ -5,13 +5,13 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from secrets import token_urlsafe
 from typing import Any
 
-from jwt_middleware.errors import ConfigurationError, is_scope_token, refuse
+from jwt_middleware.errors import is_scope_token
 from jwt_middleware.events import EventHook, log_events
+from jwt_middleware.faults import ConfigurationError, callable_faults, names_faults, refuse, seconds_faults, whole_faults
 from jwt_middleware.jose import HMAC, public_jwk, sign
 from jwt_middleware.keys import PrivateKey, SecretKey
-from jwt_middleware.revocation import store_faults
 from jwt_middleware.sessions import Sessions
-from jwt_middleware.stores import Store
+from jwt_middleware.stores import Store, store_faults
 from jwt_middleware.tokens import AccessToken
 
 _OWN_CLAIMS = frozenset({"iss", "sub", "aud", "exp", "iat", "jti", "scope", "sid"})
@@ -49,10 +49,12 @@ class TokenIssuer:
         audiences = [audience] if isinstance(audience, str) else audience
         refuse(
             _key_faults(keys),
-            _name_faults(issuer, audiences),
-            _time_faults(grace, access_ttl=access_ttl, refresh_ttl=refresh_ttl),
-            iter(()) if store is None else _session_faults(store, access_ttl, refresh_ttl),
-            _callable_faults(clock=clock, on_event=on_event),
+            _issuer_faults(issuer),
+            names_faults("audience", audiences, "the name of the service that will accept the tokens"),
+            whole_faults(1, access_ttl=access_ttl, refresh_ttl=refresh_ttl),
+            seconds_faults(0, grace=grace),
+            () if store is None else _session_faults(store, access_ttl, refresh_ttl),
+            callable_faults(clock=clock, on_event=on_event),
         )
         self._keys = [each.key for each in keys]
         self._issuer = issuer
@@ -169,6 +171,10 @@ def _key_faults(keys: Collection[object]) -> Iterator[str]:
     if not keys or not all(isinstance(key, SecretKey | PrivateKey) for key in keys):
         kinds = ", ".join(type(key).__name__ for key in keys) or "nothing"
         yield f"key: {kinds} cannot sign; pass a SecretKey or PrivateKey, or a list of them"
+        return
+    names = [key.key.key_id for key in keys if isinstance(key, SecretKey | PrivateKey) and key.key.key_id is not None]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"key: two keys have the key_id {name!r}, so that nobody could tell which one signed; give each its own"
 
 
 def _content(subject: object, scopes: Collection[str], client_id: str | None, claims: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -181,31 +187,20 @@ def _content(subject: object, scopes: Collection[str], client_id: str | None, cl
     if own:
         raise ValueError(f"claims: {', '.join(sorted(own))} is set by the issuer; use its arguments")
     optional = {"client_id": client_id, "scope": " ".join(scopes) or None}
-    return {name: value for name, value in optional.items() if value is not None} | dict(claims or {})
+    content = {name: value for name, value in optional.items() if value is not None} | dict(claims or {})
+    if not isinstance(content.get("client_id", ""), str):
+        raise TypeError(f"client_id: {content['client_id']!r} is no client_id; write a str")
+    if type(content.get("nbf", 0)) not in (int, float):
+        raise TypeError(f"claims: the nbf {content['nbf']!r} is no NumericDate (RFC 7519 §2); write seconds since the epoch")
+    return content
 
 
-def _name_faults(issuer: object, audiences: Sequence[object]) -> Iterator[str]:
+def _issuer_faults(issuer: object) -> Iterator[str]:
     if not isinstance(issuer, str) or not issuer:
         yield f"issuer: {issuer!r} is no issuer; write your own name as an https URL"
-    if not isinstance(audiences, Sequence) or not audiences or not all(isinstance(name, str) and name for name in audiences):
-        yield f"audience: {audiences!r} is no audience; write the name of the service that will accept the tokens"
-
-
-def _time_faults(grace: Any, **life_times: Any) -> Iterator[str]:
-    for argument, value in life_times.items():
-        if type(value) is not int or value < 1:
-            yield f"{argument}: {value!r} is no life time; write whole seconds, such as 600"
-    if type(grace) not in (int, float) or not 0 <= grace < 2**31:
-        yield f"grace: {grace!r} is no number of seconds; write one from 0 up"
 
 
 def _session_faults(store: object, access_ttl: Any, refresh_ttl: Any) -> Iterator[str]:
     yield from store_faults(store)
     if type(access_ttl) is type(refresh_ttl) is int and refresh_ttl < access_ttl:
         yield f"refresh_ttl: {refresh_ttl} is shorter than access_ttl, so that nothing could ever be refreshed; write more"
-
-
-def _callable_faults(**callables: object) -> Iterator[str]:
-    for argument, value in callables.items():
-        if not callable(value):
-            yield f"{argument}: a {type(value).__name__} is not callable; pass a function"

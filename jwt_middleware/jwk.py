@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from jwt_middleware.events import KeyDropped
+from jwt_middleware.faults import names_faults
 from jwt_middleware.jose import ALGORITHMS, ASYMMETRIC, HMAC, Key, decode_base64url, material_from_jwk
 
 ED25519_NAMES: Final = ("EdDSA", "Ed25519")
@@ -35,13 +36,14 @@ def read_jwk_set(document: Mapping[str, Any], algorithms: Sequence[str]) -> tupl
         raise ValueError("it has no list of keys")
     usable: dict[int, list[Key]] = {}
     problems: dict[int, str] = {}
-    for index, member in enumerate(members):
+    for index, member in enumerate(members[:_MAX_KEYS]):
         try:
-            if index >= _MAX_KEYS:
-                raise ValueError(f"the set has more than {_MAX_KEYS} members")
             usable[index] = read_jwk(member, algorithms)
         except ValueError as exc:
             problems[index] = str(exc)
+    if len(members) > _MAX_KEYS:
+        # One event for all of them: a hostile set may have a hundred thousand.
+        problems[_MAX_KEYS] = f"it and all after it are left out: the set has more than {_MAX_KEYS} members"
     for index in _ambiguous(members, usable):
         del usable[index]
         problems[index] = "another key has the same kid"
@@ -54,13 +56,12 @@ def read_jwk_set(document: Mapping[str, Any], algorithms: Sequence[str]) -> tupl
 
 def algorithms_faults(algorithms: Sequence[str]) -> Iterator[str]:
     """Say what is wrong with a choice of algorithms for a JWK set."""
-    names = [algorithms] if isinstance(algorithms, str) else list(algorithms)
-    if isinstance(algorithms, str) or not names:
-        yield f"algorithms: {algorithms!r} is no choice; write a list such as ['RS256']"
-    unknown = [name for name in names if name not in ALGORITHMS]
+    faults = list(names_faults("algorithms", algorithms, "a list such as ['RS256']"))
+    yield from faults
+    unknown = [] if faults else [name for name in algorithms if name not in ALGORITHMS]
     if unknown:
         yield f"algorithms: unknown {', '.join(map(repr, unknown))}; known are {', '.join(ALGORITHMS)}"
-    elif len({name in HMAC for name in names}) == 2:
+    elif not faults and len({name in HMAC for name in algorithms}) == 2:
         # Whoever reads a public key could sign with it as a secret (RFC 8725 §2.1).
         yield "algorithms: secrets (HS...) and public keys never share a set; write two JWKSets"
 

@@ -3,16 +3,17 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final, NamedTuple, NoReturn, Self, TypedDict, Unpack
+from typing import Final, NamedTuple, NoReturn, Self, TypedDict, Unpack
 
-from jwt_middleware.discovery import DiscoveredLocation, FixedLocation, metadata_urls, url_faults
-from jwt_middleware.errors import Unavailable, refuse
+from jwt_middleware.discovery import DiscoveredLocation, FixedLocation, metadata_urls
+from jwt_middleware.errors import Unavailable
 from jwt_middleware.events import EventHook, KeyDropped, KeysNotRefreshed, KeysRefreshed, KeyUnknown, emit, log_events
+from jwt_middleware.faults import ConfigurationError, callable_faults, refuse, seconds_faults, url_faults, whole_faults
 from jwt_middleware.fetch import Fetch, Fetched, fetch_document
 from jwt_middleware.jose import ASYMMETRIC, HMAC, parse_json_object
 from jwt_middleware.jwk import algorithms_faults, read_jwk_set
-from jwt_middleware.keys import KeyRing
 from jwt_middleware.refresh import Failures, Freshness, Held, Refresher
+from jwt_middleware.ring import KeyRing
 
 # What a server's Cache-Control may ask for: no flood of fetches, and no key that outlives its day.
 _MIN_LIFETIME: Final = 60.0
@@ -66,7 +67,7 @@ class RemoteJWKSet:
 
     `algorithms` bounds what the keys are used for. `fetch` gets the URL, `timeout` (for the whole) and
     `max_bytes`; bind proxies or certificate authorities to `fetch_document`, or pass a function of your own.
-    `allow_http` is for development on one machine. `clock` is monotonic.
+    `allow_http` is for development on one machine, though the host is not checked. `clock` is monotonic.
 
     Raises `ConfigurationError` with all faults at once.
     """
@@ -88,13 +89,12 @@ class RemoteJWKSet:
     ) -> None:
         refuse(
             url_faults("url", url, allow_http=allow_http),
-            algorithms_faults(algorithms),
-            _symmetric_faults(algorithms),
-            _seconds_faults(0, max_age=max_age, stale_if_error=stale_if_error),
-            _seconds_faults(1, cooldown=cooldown),
-            _seconds_faults(0.001, timeout=timeout),
-            _size_faults(max_bytes),
-            _callable_faults(fetch=fetch, on_event=on_event, clock=clock),
+            _algorithms_faults(algorithms),
+            seconds_faults(0, max_age=max_age, stale_if_error=stale_if_error),
+            seconds_faults(1, cooldown=cooldown),
+            seconds_faults(0.001, timeout=timeout),
+            whole_faults(1, max_bytes=max_bytes),
+            callable_faults(fetch=fetch, on_event=on_event, clock=clock),
         )
         self._url = url
         self._location: FixedLocation | DiscoveredLocation = FixedLocation(url)
@@ -107,7 +107,7 @@ class RemoteJWKSet:
         self._clock = clock
         self._nothing = KeyRing((), algorithms=self._algorithms)
         self._last_read: tuple[bytes | None, KeyRing] = (None, self._nothing)
-        self._dropped: list[KeyDropped] = []
+        self._dropped: frozenset[KeyDropped] = frozenset()
         self._keys = Refresher(
             self._load,
             self._nothing,
@@ -127,13 +127,22 @@ class RemoteJWKSet:
         be exactly this one. The options are those of the constructor.
         """
         allow_http = options.get("allow_http", False)
-        refuse(url_faults("issuer", issuer, allow_http=allow_http))
-        keys = cls(metadata_urls(issuer)[0], **options)
+        # A URL that is none is told once, with all that is wrong with the options.
+        faults = list(url_faults("issuer", issuer, allow_http=allow_http))
+        try:
+            keys = cls("https://unknown.invalid" if faults else metadata_urls(issuer)[0], **options)
+        except ConfigurationError as exc:
+            raise ConfigurationError(*faults, *exc.faults) from None
+        refuse(faults)
         keys._location = DiscoveredLocation(issuer, allow_http=allow_http)
         return keys
 
     def ring(self) -> KeyRing:
-        """Return the keys at hand, none if they are unusable. Never waits longer than 25 ms."""
+        """Return the keys at hand, none if they are unusable.
+
+        Waits 25 ms at most for a refresh that is due; where the server lets no threads run between requests,
+        one request carries it out.
+        """
         held, now = self._keys.held, self._clock()
         if now < held.fresh_until:
             return held.value
@@ -226,11 +235,12 @@ class RemoteJWKSet:
         keys, dropped = read_jwk_set(parse_json_object(body), self._algorithms)
         for event in dropped:
             if event not in self._dropped:
-                emit(self._on_event, event)
+                emit(self._on_event, event._replace(url=self._url))
+        self._dropped = frozenset(dropped)
         if not keys:
             raise ValueError("the JWK set holds no usable key")
         ring = KeyRing(keys, algorithms=self._algorithms)
-        self._last_read, self._dropped = (body, ring), dropped
+        self._last_read = (body, ring)
         return ring
 
     def _tell_success(self, held: Held[KeyRing], changed: bool) -> None:
@@ -245,23 +255,8 @@ def _key_ids(ring: KeyRing) -> tuple[str | None, ...]:
     return tuple(dict.fromkeys(key.key_id for key in ring.keys))
 
 
-def _symmetric_faults(algorithms: Sequence[str]) -> Iterator[str]:
-    if any(name in HMAC for name in algorithms):
+def _algorithms_faults(algorithms: Sequence[str]) -> Iterator[str]:
+    faults = list(algorithms_faults(algorithms))
+    yield from faults
+    if not faults and any(name in HMAC for name in algorithms):
         yield "algorithms: a secret that can be fetched is none; a remote JWK set holds public keys only"
-
-
-def _seconds_faults(least: float, **numbers: Any) -> Iterator[str]:
-    for argument, value in numbers.items():
-        if type(value) not in (int, float) or not least <= value < 2**53:
-            yield f"{argument}: {value!r} is no number of seconds; write one from {least} up"
-
-
-def _size_faults(max_bytes: object) -> Iterator[str]:
-    if type(max_bytes) is not int or max_bytes < 1:
-        yield f"max_bytes: {max_bytes!r} is no size; write an int from 1 up"
-
-
-def _callable_faults(**callables: object) -> Iterator[str]:
-    for argument, value in callables.items():
-        if not callable(value):
-            yield f"{argument}: a {type(value).__name__} is not callable; pass a function"

@@ -2,19 +2,13 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any
 
-from jwt_middleware.errors import ConfigurationError, Unavailable, refuse
 from jwt_middleware.events import EventHook, emit, log_events
+from jwt_middleware.faults import ConfigurationError, callable_faults, refuse
 from jwt_middleware.jose import ASYMMETRIC, HMAC, Key, material_from_pem, parse_json_object, public_jwk, public_pem
-from jwt_middleware.jwk import (
-    ED25519_NAMES,
-    HASH_BYTES,
-    algorithms_faults,
-    read_jwk,
-    read_jwk_set,
-)
+from jwt_middleware.jwk import ED25519_NAMES, HASH_BYTES, algorithms_faults, read_jwk, read_jwk_set
+from jwt_middleware.ring import KeyRing
 
 # What a public key looks like when it is mistaken for a secret: PEM, OpenSSH, JWK, or DER (a SEQUENCE that
 # starts with an AlgorithmIdentifier, a certificate body or a large INTEGER).
@@ -22,57 +16,6 @@ _KEY_NOT_SECRET = (
     rb"(?s)-----BEGIN |\A\s*(?:ssh-|ecdsa-)|\A\s*[\[{].*\"kty\""
     rb"|\A\x30(?:[\x00-\x7f]|\x81.|\x82..)(?:\x30(?:[\x00-\x7f]|\x81.|\x82..)[\x06\xa0]|\x02\x82)"
 )
-
-
-class KeyRing:
-    """An immutable set of verification keys, found by algorithm and ``kid``.
-
-    A change of keys is a new ring, so the ring itself is the generation that a cache can remember.
-    """
-
-    def __init__(self, keys: Iterable[Key], *, algorithms: Iterable[str] = ()) -> None:
-        self.keys = tuple(keys)
-        # Also those that no key of the set uses at the moment, but one of tomorrow may.
-        self.algorithms = frozenset(algorithms).union(key.algorithm for key in self.keys)
-        self._named: dict[str, dict[str, tuple[Key, ...]]] = {}
-        self._any: dict[str, tuple[Key, ...]] = {}
-        self._unnamed: dict[str, tuple[Key, ...]] = {}
-        for key in self.keys:
-            groups = [self._any, self._unnamed if key.key_id is None else self._named.setdefault(key.key_id, {})]
-            for group in groups:
-                group[key.algorithm] = (*group.get(key.algorithm, ()), key)
-
-    def find(self, algorithm: str, key_id: str | None) -> Sequence[Key]:
-        """Return the keys that may have signed a token with this header; none if there is no such key.
-
-        1. A token with a ``kid`` that a key carries is checked with that key only.
-        2. A token with another ``kid`` is checked with the keys that carry none.
-        3. A token without ``kid`` is checked with every key of its algorithm.
-        """
-        if key_id is None:
-            return self._any.get(algorithm, ())
-        return self._named.get(key_id, self._unnamed).get(algorithm, ())
-
-    def names(self, key_id: str | None) -> bool:
-        """Tell whether a key carries this ``kid``; no other key can have signed a token with it."""
-        return key_id in self._named
-
-    def __repr__(self) -> str:
-        return f"KeyRing({', '.join(f'{key.algorithm} {key.key_id!r}' for key in self.keys)})"
-
-
-class KeySource(Protocol):
-    """What a `Verifier` asks for keys: something whose ring may change between requests."""
-
-    def ring(self) -> KeyRing:
-        """Return the keys that are good now, without waiting for anything."""
-
-    def renewed(self, ring: KeyRing, key_id: str | None) -> KeyRing:
-        """Return a newer ring than this, which lacks the key of a token, or the same one if there is none.
-
-        `key_id` is the token's ``kid``. May take time. Raises `Unavailable` where the key may exist but
-        cannot be had.
-        """
 
 
 class KeyAtHand:
@@ -90,38 +33,6 @@ class KeyAtHand:
         return ring
 
 
-class MergedKeys:
-    """Several key sources as one, each of which may still change."""
-
-    def __init__(self, sources: Sequence[KeySource]) -> None:
-        self._sources = tuple(sources)
-        self._merge = lru_cache(maxsize=1)(_merged)
-
-    def ring(self) -> KeyRing:
-        """Return one ring of all keys; the same one as long as none of the sources changes."""
-        return self._merge(*(source.ring() for source in self._sources))
-
-    def renewed(self, ring: KeyRing, key_id: str | None) -> KeyRing:
-        """Ask every source. One that is out of reach counts only if no other one has the key."""
-        outage: Unavailable | None = None
-        for source in self._sources:
-            try:
-                source.renewed(source.ring(), key_id)
-            except Unavailable as exc:
-                outage = exc
-        merged = self.ring()
-        if outage is not None and not merged.names(key_id):
-            raise outage
-        return merged
-
-
-def _merged(*rings: KeyRing) -> KeyRing:
-    return KeyRing(
-        (key for ring in rings for key in ring.keys),
-        algorithms=(algorithm for ring in rings for algorithm in ring.algorithms),
-    )
-
-
 class SecretKey(KeyAtHand):
     """A secret shared by issuer and verifier, for HS256, HS384 or HS512.
 
@@ -132,7 +43,7 @@ class SecretKey(KeyAtHand):
     """
 
     def __init__(self, secret: str | bytes, *, algorithm: str = "HS256", key_id: str | None = None) -> None:
-        raw = secret.encode() if isinstance(secret, str) else secret
+        raw = _encoded(secret)
         refuse(_secret_faults(raw, algorithm), _key_id_faults(key_id))
         self.key = Key(algorithm, key_id, raw)
         super().__init__([self.key])
@@ -193,7 +104,7 @@ class JWKSet(KeyAtHand):
         algorithms: Sequence[str] = ASYMMETRIC,
         on_event: EventHook = log_events,
     ) -> None:
-        refuse(algorithms_faults(algorithms))
+        refuse(algorithms_faults(algorithms), callable_faults(on_event=on_event))
         try:
             keys, dropped = read_jwk_set(_parsed(document), algorithms)
         except ValueError as exc:
@@ -209,11 +120,19 @@ class JWKSet(KeyAtHand):
         return f"JWKSet({self._ring!r})"
 
 
+def _encoded(text: Any) -> Any:
+    """Return the UTF-8 of a str; anything else, and a str that has none, as it is."""
+    try:
+        return text.encode() if isinstance(text, str) else text
+    except UnicodeEncodeError:
+        return text
+
+
 def _secret_faults(secret: object, algorithm: str) -> Iterator[str]:
     if algorithm not in HMAC:
         yield f"algorithm: {algorithm!r} takes no secret; write one of {', '.join(HMAC)}, or use PublicKey"
     if not isinstance(secret, bytes):
-        yield f"secret: a {type(secret).__name__} is no secret; pass str or bytes"
+        yield f"secret: a {type(secret).__name__} is no secret; pass bytes, or a str that can be encoded as UTF-8"
     elif re.search(_KEY_NOT_SECRET, secret):
         yield "secret: this is a key in PEM, DER, OpenSSH or JWK form; use PublicKey, PrivateKey or JWKSet"
     elif len(secret) < (least := HASH_BYTES[algorithm] if algorithm in HMAC else 32):
@@ -229,7 +148,7 @@ def _key_id_faults(key_id: object) -> Iterator[str]:
 
 
 def _key_from_pem(pem: str | bytes, algorithm: str, key_id: str | None, *, private: bool) -> Key:
-    raw = pem.encode() if isinstance(pem, str) else pem
+    raw = _encoded(pem)
     refuse(_pem_faults(raw, algorithm, private=private), _key_id_faults(key_id))
     try:
         key = Key(algorithm, key_id, material_from_pem(raw, algorithm))
@@ -245,7 +164,7 @@ def _pem_faults(pem: object, algorithm: str, *, private: bool) -> Iterator[str]:
         yield f"algorithm: {algorithm!r} has no key pair; write one of {', '.join(ASYMMETRIC)}, or use SecretKey"
     label = b"PRIVATE KEY-----" if private else b"PUBLIC KEY-----"
     if not isinstance(pem, bytes):
-        yield f"pem: a {type(pem).__name__} is no PEM; pass the file's text as str or bytes"
+        yield f"pem: this {type(pem).__name__} is no PEM; pass the file's text as str or bytes"
     elif label not in pem:
         is_private = b"PRIVATE KEY-----" in pem
         instead = "PrivateKey(pem, ...).public_key()" if is_private else "its whole text, with the BEGIN and END lines"

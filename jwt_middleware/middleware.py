@@ -6,8 +6,9 @@ from typing import Protocol
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from jwt_middleware.credentials import Extractor, from_header
-from jwt_middleware.errors import AuthError, MissingToken, refuse
-from jwt_middleware.events import EventHook, RequestRejected, emit, log_events
+from jwt_middleware.errors import AuthError, InvalidRequest, MissingToken
+from jwt_middleware.events import CallableFailed, EventHook, RequestRejected, emit, log_events
+from jwt_middleware.faults import callable_faults, refuse
 from jwt_middleware.policy import DELEGATED, OPTIONAL, PUBLIC, Policy
 from jwt_middleware.responses import Renderer, Responder, render_json
 from jwt_middleware.tokens import CLAIMS, ERROR, TOKEN, AccessToken
@@ -49,7 +50,7 @@ class JWTMiddleware:
         on_event: EventHook = log_events,
     ) -> None:
         refuse(
-            _not_callable(app=app, credential=credential, render=render, on_event=on_event),
+            callable_faults(app=app, credential=credential, render=render, on_event=on_event),
             _other_faults(verifier, policy, realm),
         )
         self._app = app
@@ -77,7 +78,7 @@ class JWTMiddleware:
         if decision.mode is PUBLIC or (self._allow_preflight and _is_preflight(environ)):
             return
         try:
-            raw = self._credential(environ)
+            raw = self._extract(environ)
             if raw is None:
                 if decision.mode is OPTIONAL:
                     return
@@ -93,6 +94,16 @@ class JWTMiddleware:
             return
         environ[CLAIMS] = token.claims
         environ[TOKEN] = token
+
+    def _extract(self, environ: WSGIEnvironment) -> str | None:
+        try:
+            return self._credential(environ)
+        except AuthError:
+            raise
+        except Exception as exc:
+            # Fail closed, and without a 500: an extractor that trips over a request has found no good credential.
+            emit(self._on_event, CallableFailed(argument="credential", cause=type(exc).__name__))
+            raise InvalidRequest("credentials_malformed") from exc
 
     def _report(self, error: AuthError, environ: WSGIEnvironment) -> None:
         # By position: a named tuple takes twice as long to make with names.
@@ -114,12 +125,6 @@ def _is_preflight(environ: WSGIEnvironment) -> bool:
         and "HTTP_ORIGIN" in environ
         and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ
     )
-
-
-def _not_callable(**arguments: object) -> Iterator[str]:
-    for name, value in arguments.items():
-        if not callable(value):
-            yield f"{name}: a {type(value).__name__} is not callable; pass a function or an object with __call__"
 
 
 def _other_faults(verifier: object, policy: object, realm: object) -> Iterator[str]:

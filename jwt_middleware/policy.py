@@ -6,7 +6,8 @@ from enum import IntEnum
 from typing import Any, NamedTuple
 from wsgiref.types import WSGIEnvironment
 
-from jwt_middleware.errors import AccessDenied, AuthError, InsufficientScope, is_scope_token, refuse
+from jwt_middleware.errors import AccessDenied, AuthError, InsufficientScope, is_scope_token
+from jwt_middleware.faults import refuse
 from jwt_middleware.tokens import AccessToken
 
 Check = Callable[[AccessToken, WSGIEnvironment], object]
@@ -131,7 +132,7 @@ class Policy:
     Rules see ``PATH_INFO``, which is what the wrapped application routes on. A path that an application may
     read in another way than it is written (``//``, ``.`` and ``..`` segments, backslashes, control
     characters, ``%2e``, ``%2f``, ``%5c``, a trailing slash) is judged twice, as sent and cleaned up, and
-    must satisfy what both ask for.
+    must satisfy what both ask for. So is a method that is not written in capitals.
 
     `allow_preflight` lets true CORS preflights through (OPTIONS with ``Origin`` and
     ``Access-Control-Request-Method``), which browsers send without credentials.
@@ -144,7 +145,7 @@ class Policy:
         self.rules = rules
         self.allow_preflight = allow_preflight
         entries = [_Entry(path, rule) for rule in rules for path in rule.paths]
-        refuse(_unreachable_faults(entries))
+        refuse(_unreachable_faults(entries), _twin_faults(entries))
         self._as_sent = tuple(entries)
         self._cleaned = tuple(_Entry(clean_path(path), rule) for rule in rules for path in rule.paths)
 
@@ -152,7 +153,12 @@ class Policy:
         """Return what a request needs. `path` is ``PATH_INFO``; empty means ``/``."""
         if not self._as_sent:
             return _TOKEN_REQUIRED
-        path = path or "/"
+        if not method.isupper():
+            # Methods have case (RFC 9110 §9.1), but frameworks raise it and then serve "post" as POST.
+            return self._decide(method, path or "/").and_also(self._decide(method.upper(), path or "/"))
+        return self._decide(method, path or "/")
+
+    def _decide(self, method: str, path: str) -> Decision:
         decision = _first(self._as_sent, method, path)
         if _is_plain(path):
             return decision
@@ -172,7 +178,8 @@ class Policy:
         cleaned = clean_path(path or "/")
         twice = "" if cleaned == (path or "/") else f" (judged also as {cleaned!r})"
         why = " and ".join(numbered) or "no rule matches"
-        return f"{method} {path!r}{twice} {needs[decision.mode]}: {why}"
+        preflight = "; a CORS preflight passes" if method == "OPTIONS" and self.allow_preflight else ""
+        return f"{method} {path!r}{twice} {needs[decision.mode]}: {why}{preflight}"
 
 
 def clean_path(path: str) -> str:
@@ -241,11 +248,11 @@ def _rule(
 ) -> Rule:
     given = {"scopes": scopes, "any_scope": any_scope} | ({} if methods is None else {"methods": methods})
     # A lone str is an iterable of its letters, never what was meant.
-    lists = {name: (value,) if isinstance(value, str) else tuple(value) for name, value in given.items()}
+    lists = {name: tuple(value) if _is_list(value) else () for name, value in given.items()}
     refuse(
-        (f"{name}: {value!r} is a str; write [{value!r}]" for name, value in given.items() if isinstance(value, str)),
+        (f"{name}: {value!r} is no list; write e.g. [{str(value)!r}]" for name, value in given.items() if not _is_list(value)),
         _path_faults(paths),
-        _method_faults(lists.get("methods")),
+        _method_faults(lists["methods"]) if _is_list(methods) else (),
         _scope_faults(lists["scopes"] + lists["any_scope"]),
         (
             f"check: a {type(check).__name__} is not callable; write a function (token, environ) -> bool"
@@ -257,6 +264,10 @@ def _rule(
     if chosen is not None and "GET" in chosen:
         chosen |= {"HEAD"}
     return Rule(mode=mode, paths=paths, methods=chosen, scopes=lists["scopes"], any_scope=lists["any_scope"], check=check)
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, Iterable) and not isinstance(value, str | bytes)
 
 
 def _path_faults(paths: Collection[object]) -> Iterator[str]:
@@ -273,9 +284,7 @@ def _path_faults(paths: Collection[object]) -> Iterator[str]:
             yield f"paths: {path!r} can never match as written; write {clean_path(base)!r}"
 
 
-def _method_faults(methods: Collection[object] | None) -> Iterator[str]:
-    if methods is None:
-        return
+def _method_faults(methods: Collection[object]) -> Iterator[str]:
     wrong = [method for method in methods if not isinstance(method, str) or re.fullmatch(_METHOD, method) is None]
     if wrong or not methods:
         yield f"methods: {wrong or list(methods)!r} are no HTTP methods; write e.g. ['GET', 'POST'], or leave it out"
@@ -293,6 +302,16 @@ def _policy_faults(rules: Collection[object], allow_preflight: object) -> Iterat
             yield f"rules: a {type(rule).__name__} is no rule; write public(...), optional(...), delegate(...) or require(...)"
     if not isinstance(allow_preflight, bool):
         yield f"allow_preflight: {allow_preflight!r} is no bool; write True or leave it out"
+
+
+def _twin_faults(entries: Sequence[_Entry]) -> Iterator[str]:
+    """Say which paths, to many applications one page, are judged in two ways."""
+    for number, entry in enumerate(entries):
+        for other in entries[:number]:
+            twins = entry.base != other.base and clean_path(entry.pattern) == clean_path(other.pattern)
+            overlap = entry.methods is None or other.methods is None or entry.methods & other.methods
+            if twins and overlap and entry.rule._replace(paths=()) != other.rule._replace(paths=()):
+                yield f"rules: {other.pattern!r} and {entry.pattern!r} are one page to many applications; give both to one rule"
 
 
 def _unreachable_faults(entries: Sequence[_Entry]) -> Iterator[str]:

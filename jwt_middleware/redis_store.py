@@ -1,9 +1,9 @@
 """`RedisStore`: a store for many machines."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from jwt_middleware.errors import ConfigurationError
+from jwt_middleware.faults import ConfigurationError, refuse, seconds_faults
 from jwt_middleware.stores import StoreError
 
 if TYPE_CHECKING:
@@ -32,18 +32,12 @@ class RedisStore:
     """
 
     def __init__(self, client_or_url: "str | Redis", *, prefix: str = "jwt_middleware:", timeout: float = 0.5) -> None:
-        if not isinstance(prefix, str):
-            raise ConfigurationError(f"prefix: a {type(prefix).__name__} is no prefix; write a str")
-        if type(timeout) not in (int, float) or not 0 < timeout < 2**31:
-            raise ConfigurationError(f"timeout: {timeout!r} is no number of seconds; write one above 0")
         try:
             import redis
         except ImportError as exc:
             raise ConfigurationError("RedisStore needs redis-py: pip install 'wsgi-jwt-middleware[redis]'") from exc
+        refuse(_client_faults(client_or_url), _prefix_faults(prefix), seconds_faults(0.001, timeout=timeout))
         self._client = _client(client_or_url, timeout) if isinstance(client_or_url, str) else client_or_url
-        if not isinstance(self._client, redis.Redis):
-            kind = type(client_or_url).__name__
-            raise ConfigurationError(f"client_or_url: a {kind} is neither; write e.g. 'redis://localhost:6379/0'")
         self._prefix = prefix
         self._failures = (redis.RedisError, OSError, ValueError)
         self._get_many = self._client.register_script(_GET_MANY)
@@ -83,14 +77,28 @@ def _client(url: str, timeout: float) -> Any:
     from redis.exceptions import ConnectionError as LostConnection
     from redis.retry import Retry
 
-    try:
-        # A connection out of the pool may be one that a restart of the server has cut; one more try tells.
-        # A time-out is not tried again: it would double the wait.
-        retry = Retry(NoBackoff(), 1, supported_errors=(LostConnection,))
-        return Redis.from_url(url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=retry)
-    except ValueError as exc:
-        # The exception's text may hold the password.
-        raise ConfigurationError("client_or_url: this is no URL of Redis; write e.g. 'redis://localhost:6379/0'") from exc
+    # A connection out of the pool may be one that a restart of the server has cut; one more try tells.
+    # A time-out is not tried again: it would double the wait.
+    retry = Retry(NoBackoff(), 1, supported_errors=(LostConnection,))
+    return Redis.from_url(url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=retry)
+
+
+def _client_faults(client_or_url: object) -> Iterator[str]:
+    from redis import Redis
+
+    if isinstance(client_or_url, str):
+        try:
+            Redis.from_url(client_or_url)
+        except ValueError:
+            # Neither the URL nor the exception's text is repeated: they may hold the password.
+            yield "client_or_url: this is no URL of Redis; write e.g. 'redis://localhost:6379/0'"
+    elif not isinstance(client_or_url, Redis):
+        yield f"client_or_url: a {type(client_or_url).__name__} is neither; write e.g. 'redis://localhost:6379/0'"
+
+
+def _prefix_faults(prefix: object) -> Iterator[str]:
+    if not isinstance(prefix, str):
+        yield f"prefix: a {type(prefix).__name__} is no prefix; write a str"
 
 
 def _milliseconds(expires_at: float) -> int:

@@ -8,8 +8,10 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.wrappers import Response
 
-from jwt_middleware.errors import AuthError
+from jwt_middleware.errors import AuthError, registry
 from jwt_middleware.events import CallableFailed, EventHook, emit
+
+_OWN_KINDS = frozenset(registry().values())
 
 Renderer = Callable[[AuthError, WSGIEnvironment], Response]
 
@@ -32,19 +34,20 @@ def problem_details(error: AuthError, environ: WSGIEnvironment) -> Response:
 
 
 class Responder:
-    """Answers refused requests. What it adds, a renderer cannot lose: the challenge and ``no-store``."""
+    """Answers refused requests. What it adds, a renderer cannot change: status, challenge and ``no-store``."""
 
     def __init__(self, *, realm: str, render: Renderer, on_event: EventHook) -> None:
         self._realm = realm
         self._render = render
         self._on_event = on_event
-        # The built-in renderers look at the error's kind only, so each answer is made once.
+        # The built-in renderers look at the error's kind only, so each answer is made once. An application's
+        # own kinds of error may hold anything, and are rendered each time.
         self._prepared = lru_cache(maxsize=256)(self._prepare)
         self._is_built_in = render in (render_json, problem_details)
 
     def __call__(self, error: AuthError, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer the request with the error."""
-        if not self._is_built_in:
+        if not self._is_built_in or type(error) not in _OWN_KINDS:
             # Werkzeug wants a method, which a broken server may leave out.
             return self._response(error, environ)({"REQUEST_METHOD": "GET"} | environ, start_response)
         status, headers, body = self._prepared(type(error), error.reason, error.scopes, error.retry_after)  # type: ignore[arg-type]  # mypy#11470
@@ -67,6 +70,8 @@ class Responder:
             # A page that fails to render must not turn a refusal into a 500.
             emit(self._on_event, CallableFailed(argument="render", cause=type(exc).__name__))
             response = render_json(error, environ)
+        # What a renderer must not decide: the status, the challenge and `no-store`.
+        response.status_code = error.status
         for name, value in error.own_headers(self._realm):
             response.headers[name] = value
         return response

@@ -5,17 +5,18 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from hashlib import sha256
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
-from jwt_middleware.errors import InvalidToken, RevokedToken, Unavailable, refuse
+from jwt_middleware.errors import InvalidToken, RevokedToken, Unavailable
 from jwt_middleware.events import EventHook, StoreFailed, emit, log_events
-from jwt_middleware.stores import Store
+from jwt_middleware.faults import callable_faults, refuse, seconds_faults
+from jwt_middleware.stores import Store, store_faults
 from jwt_middleware.tokens import AccessToken
 
 # Entries outlive what they revoke by this, in seconds: clocks differ, and a verifier has its leeway.
 MARGIN: Final = 300.0
-# How long something stays revoked where nobody says when the last token of it expires.
-_FOREVER: Final = 400 * 86_400.0
+# A century: how long something stays revoked where nobody says when the last token of it expires.
+_FOREVER: Final = 36_525 * 86_400.0
 # After a failure the store is left alone for this long, so that an outage costs one time-out and not one per
 # request, and is over as soon after it ends.
 _PAUSE: Final = 0.5
@@ -47,7 +48,12 @@ class Revocations:
         on_event: EventHook = log_events,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        refuse(_faults(store, on_failure, max_staleness, on_event, clock))
+        refuse(
+            store_faults(store),
+            _choice_faults(on_failure),
+            seconds_faults(0, max_staleness=max_staleness),
+            callable_faults(on_event=on_event, clock=clock),
+        )
         self._store = store
         self._allow = on_failure == "allow"
         self._max_staleness = max_staleness
@@ -87,25 +93,27 @@ class Revocations:
     def revoke_session(self, issuer: str | None, session: str, *, expires_at: float | None = None) -> None:
         """Refuse all tokens with this ``sid`` (OpenID Connect Front-Channel Logout 1.0 §3).
 
-        `expires_at` is when the last of them expires, if that is known. Raises `Unavailable` if nothing
-        could be stored.
+        `expires_at`, in seconds since the epoch, is when the last of them expires; without it the store
+        remembers for good. Raises ValueError for an empty session, and `Unavailable` if nothing could be
+        stored.
         """
-        self._put(entry_key("session", issuer, session), "revoked", expires_at)
+        self._put(entry_key("session", issuer, _named("session", session)), "revoked", expires_at)
 
     def revoke_subject(self, issuer: str | None, subject: str) -> None:
         """Refuse all tokens of the subject that were issued before now.
 
-        ``iat`` counts whole seconds, so a token issued later within this very second is refused too. Raises
-        `Unavailable` if nothing could be stored.
+        ``iat`` counts whole seconds, so a token issued later within this very second is refused too.
+        The store remembers one entry for each such subject, for good. Raises ValueError for an empty subject,
+        and `Unavailable` if nothing could be stored.
         """
-        self._put(entry_key("subject", issuer, subject), str(int(self._clock()) + 1), None)
+        self._put(entry_key("subject", issuer, _named("subject", subject)), str(int(self._clock()) + 1), None)
 
     def _put(self, key: str, value: str, expires_at: float | None) -> None:
         until = self._clock() + _FOREVER if expires_at is None else expires_at + MARGIN
         try:
             self._store.put(key, value, until)
         except Exception as exc:
-            raise self._failed("put", exc) from exc
+            raise self.failed("put", exc) from exc
         self._answers.clear()
 
     def _ask(self, keys: tuple[str, ...]) -> Sequence[str | None]:
@@ -114,8 +122,10 @@ class Revocations:
         answered_at, answer = self._answers.get(keys, (now, None))
         if answer is not None and 0 <= now - answered_at < self._max_staleness:
             return answer
-        if self._retry_at is not None:
-            if now < self._retry_at <= now + _PAUSE:
+        # Read once: another thread may set it anew.
+        retry_at = self._retry_at
+        if retry_at is not None:
+            if now < retry_at <= now + _PAUSE:
                 return self._without_store(None)
             # Whoever comes first tries again; the others do not wait for that.
             self._retry_at = now + _PAUSE
@@ -135,18 +145,19 @@ class Revocations:
         return answer
 
     def _without_store(self, exc: Exception | None) -> Sequence[str | None]:
-        error = Unavailable("store_unavailable", retry_after=1) if exc is None else self._failed("get_many", exc)
+        error = Unavailable("store_unavailable") if exc is None else self.failed("get_many", exc)
         if not self._allow:
             raise error from exc
         return (None, None, None)
 
-    def _failed(self, operation: str, exc: Exception) -> Unavailable:
-        """Return the error for a store that has failed, after telling of it, once per interval."""
+    def failed(self, operation: str, exc: Exception) -> Unavailable:
+        """Return the error for a store that has failed, after telling of it, once in ten seconds."""
         now = self._clock()
         if not now < self._tell_at <= now + _EVENT_INTERVAL:
             self._tell_at = now + _EVENT_INTERVAL
-            emit(self._on_event, StoreFailed(operation, f"{type(exc).__name__}: {exc}"[:200], self._allow))
-        return Unavailable("store_unavailable", retry_after=1)
+            allowed = self._allow and operation == "get_many"
+            emit(self._on_event, StoreFailed(operation, f"{type(exc).__name__}: {exc}"[:200], allowed))
+        return Unavailable("store_unavailable")
 
 
 def entry_key(kind: Kind, issuer: str | None, name: str) -> str:
@@ -175,19 +186,12 @@ def _keys(issuer: str | None, token_id: str, subject: str | None, session: str |
     return tuple(entry_key(kind, issuer, name) for kind, name in named)
 
 
-def _faults(store: object, on_failure: object, max_staleness: Any, on_event: object, clock: object) -> Iterator[str]:
-    yield from store_faults(store)
+def _named(argument: str, name: str) -> str:
+    if not name:
+        raise ValueError(f"{argument}: it is empty, and all tokens without one would be refused")
+    return name
+
+
+def _choice_faults(on_failure: object) -> Iterator[str]:
     if on_failure not in ("refuse", "allow"):
         yield f"on_failure: {on_failure!r} is no choice; write 'refuse' or 'allow'"
-    if type(max_staleness) not in (int, float) or not 0 <= max_staleness < 2**53:
-        yield f"max_staleness: {max_staleness!r} is no number of seconds; write one from 0 up"
-    for argument, value in {"on_event": on_event, "clock": clock}.items():
-        if not callable(value):
-            yield f"{argument}: a {type(value).__name__} is not callable; pass a function"
-
-
-def store_faults(store: object) -> Iterator[str]:
-    """Say why something is no `Store`."""
-    missing = [name for name in ("get", "get_many", "put", "add") if not callable(getattr(store, name, None))]
-    if missing:
-        yield f"store: a {type(store).__name__} has no {', '.join(missing)}; pass e.g. SQLiteStore('sessions.db')"

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from secrets import token_urlsafe
 from typing import Any, Final
 
-from jwt_middleware.errors import AuthError, InvalidGrant, Unavailable
-from jwt_middleware.events import EventHook, RefreshTokenReused, StoreFailed, emit
+from jwt_middleware.errors import AuthError, InvalidGrant
+from jwt_middleware.events import EventHook, RefreshTokenReused, emit
 from jwt_middleware.jose import Key, derive_secret, parse_claims, parse_compact, parse_json_object, sign
 from jwt_middleware.revocation import MARGIN, Revocations, entry_key, revoked_before
 from jwt_middleware.stores import Store
@@ -65,7 +65,8 @@ class Sessions:
         """
         claims = self.read(raw)
         now = self._clock()
-        if not now < claims["exp"]:
+        # A shorter `refresh_ttl` holds for older tokens too: what ends a session must outlive them.
+        if not now < min(claims["exp"], claims["iat"] + self._refresh_ttl):
             raise InvalidGrant("refresh_token_expired")
         self._refuse_revoked(claims)
         issued_at = max(int(now), claims["iat"])
@@ -138,8 +139,7 @@ class Sessions:
             return ask()
         except Exception as exc:
             # Whatever kind of store it is, one that raises, or holds what nobody wrote, has not answered.
-            emit(self._on_event, StoreFailed(operation, f"{type(exc).__name__}: {exc}"[:200], allowed=False))
-            raise Unavailable("store_unavailable", retry_after=1) from exc
+            raise self._revocations.failed(operation, exc) from exc
 
 
 def _pair(values: Sequence[str | None]) -> tuple[str | None, str | None]:

@@ -4,10 +4,10 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from jwt_middleware.errors import ConfigurationError
+from jwt_middleware.faults import callable_faults, refuse, seconds_faults
 from jwt_middleware.stores import StoreError
 
 if TYPE_CHECKING:
@@ -38,18 +38,12 @@ class SQLiteStore:
     """
 
     def __init__(self, path: str | os.PathLike[str], *, timeout: float = 1.0, clock: Callable[[], float] = time.time) -> None:
-        if not isinstance(path, str | os.PathLike) or str(path) in {"", ":memory:"}:
-            raise ConfigurationError(f"path: {path!r} is no file; write e.g. 'sessions.db', or use MemoryStore")
-        if type(timeout) not in (int, float) or not 0 <= timeout < 2**31:
-            raise ConfigurationError(f"timeout: {timeout!r} is no number of seconds; write one from 0 up")
+        refuse(_path_faults(path), seconds_faults(0, timeout=timeout), callable_faults(clock=clock))
         # Imported where it is used: it takes longer than most of this package.
         import sqlite3
 
         self._sqlite3 = sqlite3
-        self._path = os.path.abspath(path)
-        folder = os.path.dirname(self._path)
-        if not os.path.isdir(folder):
-            raise ConfigurationError(f"path: there is no folder {folder!r}; make it first")
+        self._path = os.path.abspath(os.fsdecode(path))
         self._timeout = timeout
         self._clock = clock
         # A connection belongs to one thread of one process: SQLite's locks do not survive a fork.
@@ -145,6 +139,13 @@ def _end(connection: "Connection", process: int) -> None:
         connection.close()
     else:
         _of_the_parent.append(connection)
+
+
+def _path_faults(path: object) -> Iterator[str]:
+    if not isinstance(path, str | os.PathLike) or str(path) in {"", ":memory:"}:
+        yield f"path: {path!r} is no file; write e.g. 'sessions.db', or use MemoryStore"
+    elif not os.path.isdir(folder := os.path.dirname(os.path.abspath(os.fsdecode(path)))):
+        yield f"path: there is no folder {folder!r}; make it first"
 
 
 def _identity(path: str) -> tuple[int, int]:

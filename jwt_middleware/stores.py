@@ -7,11 +7,11 @@ import heapq
 import math
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
-from jwt_middleware.errors import ConfigurationError
 from jwt_middleware.events import EventHook, StoreFull, emit, log_events
+from jwt_middleware.faults import callable_faults, refuse, whole_faults
 
 
 class StoreError(Exception):
@@ -56,8 +56,7 @@ class MemoryStore:
         on_event: EventHook = log_events,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        if type(max_entries) is not int or max_entries < 1:
-            raise ConfigurationError(f"max_entries: {max_entries!r} is no number of entries; write an int from 1 up")
+        refuse(whole_faults(1, max_entries=max_entries), callable_faults(on_event=on_event, clock=clock))
         self._max_entries = max_entries
         self._on_event = on_event
         self._clock = clock
@@ -65,7 +64,7 @@ class MemoryStore:
         self._entries: dict[str, tuple[str, float]] = {}
         # The entries by their end, soonest first. Where an end was moved, the old one may still stand here.
         self._ends: list[tuple[float, str]] = []
-        self._told = False
+        self._is_full = self._told = False
 
     def get(self, key: str) -> str | None:
         """Return the value, or None if there is none. Takes no lock."""
@@ -80,6 +79,7 @@ class MemoryStore:
         """Set the value, whatever was there."""
         with self._lock:
             self._set(key, value, expires_at)
+        self._tell_if_full()
 
     def add(self, key: str, value: str, expires_at: float) -> str | None:
         """Set the value if there is none; return the one that was there."""
@@ -87,7 +87,8 @@ class MemoryStore:
             there = self.get(key)
             if there is None:
                 self._set(key, value, expires_at)
-            return there
+        self._tell_if_full()
+        return there
 
     def _set(self, key: str, value: str, expires_at: float) -> None:
         _, end = self._entries.get(key, ("", math.inf))
@@ -101,7 +102,11 @@ class MemoryStore:
                 self._drop_soonest()
         while len(self._entries) > self._max_entries:
             self._drop_soonest()
-            self._tell()
+            self._is_full = True
+        if len(self._ends) > 2 * len(self._entries) + 64:
+            # Entries whose end was moved nearer, time and again, have left the former ends behind.
+            self._ends = [(end, key) for key, (_, end) in self._entries.items()]
+            heapq.heapify(self._ends)
 
     def _drop_soonest(self) -> None:
         """Drop the entry that ends soonest, or put it back in its place if its end was moved."""
@@ -112,7 +117,15 @@ class MemoryStore:
         else:
             self._entries.pop(key, None)
 
-    def _tell(self) -> None:
-        if not self._told:
+    def _tell_if_full(self) -> None:
+        """Say so once, without holding the lock: the hook may use the store."""
+        if self._is_full and not self._told:
             self._told = True
             emit(self._on_event, StoreFull(self._max_entries))
+
+
+def store_faults(store: object) -> Iterator[str]:
+    """Say why something is no `Store`."""
+    missing = [name for name in ("get", "get_many", "put", "add") if not callable(getattr(store, name, None))]
+    if missing:
+        yield f"store: a {type(store).__name__} has no {', '.join(missing)}; pass e.g. SQLiteStore('sessions.db')"

@@ -33,11 +33,16 @@ def claim_is(name: str, *accepted: object) -> Validator:
 
 
 def claim_contains(name: str, *wanted: object) -> Validator:
-    """Return a validator: the claim is a list that holds all the wanted values, such as roles or groups."""
+    """Return a validator: the claim is a list that holds all the wanted values, such as roles or groups.
+
+    Types count, as in `claim_is`.
+    """
+    kinds = [(type(value), value) for value in wanted]
 
     def check(token: AccessToken) -> None:
         values = _present(token, name)
-        if not isinstance(values, list) or not all(value in values for value in wanted):
+        held = [(type(value), value) for value in values] if isinstance(values, list) else None
+        if held is None or not all(kind in held for kind in kinds):
             raise InvalidToken("claim_invalid", claim=name)
 
     return check

@@ -1,14 +1,16 @@
 """`Verifier`: a token's text in, an `AccessToken` out, or the one reason why not. It knows no WSGI."""
 
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from jwt_middleware.errors import AuthError, ConfigurationError, ExpiredToken, InvalidRequest, InvalidToken, refuse
+from jwt_middleware.errors import AuthError, ExpiredToken, InvalidRequest, InvalidToken
+from jwt_middleware.faults import callable_faults, names_faults, refuse, seconds_faults, whole_faults
 from jwt_middleware.jose import Key, normalize_type, parse_claims, parse_compact
-from jwt_middleware.keys import KeyRing, KeySource, MergedKeys, PrivateKey
-from jwt_middleware.revocation import Revocations
+from jwt_middleware.keys import PrivateKey
+from jwt_middleware.revocation import MARGIN, Revocations
+from jwt_middleware.ring import KeyRing, KeySource, MergedKeys
 from jwt_middleware.tokens import AccessToken
 from jwt_middleware.validators import Validator
 
@@ -52,30 +54,36 @@ class Verifier:
         require: Collection[str] = ("exp",),
         max_token_age: float | None = None,
         leeway: float = 5,
-        validators: Iterable[Validator] = (),
+        validators: Collection[Validator] = (),
         revocations: Revocations | None = None,
         cache_size: int = 1024,
         max_token_bytes: int = 16_384,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        validators = tuple(validators)
+        sources = list(keys) if isinstance(keys, Sequence) and not isinstance(keys, str | bytes) else [keys]
+        audiences = [audience] if isinstance(audience, str) else audience
         refuse(
-            _identity_faults(issuer, audience),
-            _name_faults("types", types, "['at+jwt', 'JWT', None]", optional=True),
-            _name_faults("require", require, "['exp', 'sub']", empty=True),
-            _number_faults(max_token_age=(max_token_age, 0), leeway=(leeway, 0)),
-            _size_faults(cache_size=(cache_size, 0), max_token_bytes=(max_token_bytes, 1)),
-            _callable_faults(validators, clock),
-            _revocations_faults(revocations),
+            _keys_faults(sources),
+            _issuer_faults(issuer),
+            () if audiences is None else names_faults("audience", audiences, "this service's name, or None if tokens carry none"),
+            names_faults("types", types, "['at+jwt', 'JWT', None]", optional=True),
+            names_faults("require", require, "['exp', 'sub']", empty=True),
+            () if max_token_age is None else seconds_faults(0, max_token_age=max_token_age),
+            seconds_faults(0, leeway=leeway),
+            whole_faults(0, cache_size=cache_size),
+            whole_faults(1, max_token_bytes=max_token_bytes),
+            _validators_faults(validators),
+            callable_faults(clock=clock),
+            _revocations_faults(revocations, leeway),
         )
-        self._keys = _one_source(keys)
+        self._keys = sources[0] if len(sources) == 1 else MergedKeys(sources)
         self.issuer = issuer
-        self._audience = None if audience is None else frozenset([audience] if isinstance(audience, str) else audience)
+        self._audience = None if audiences is None else frozenset(audiences)
         self._types = frozenset(name if name is None else normalize_type(name) for name in types)
         self._required = tuple(require) + (("iat",) if max_token_age is not None else ())
         self._max_token_age = max_token_age
         self._leeway = leeway
-        self._validators = validators
+        self._validators = tuple(validators)
         self._revocations = revocations
         self.max_token_bytes = max_token_bytes
         self._clock = clock
@@ -215,9 +223,17 @@ class TrustedIssuers:
             raise InvalidRequest("credentials_malformed")
         if len(raw) > self._max_token_bytes:
             raise InvalidRequest("token_too_large")
-        # By hash, so that hostile tokens take no memory. A collision chooses a verifier that says no.
-        verifier = self._choices.get(hash(raw)) or self._choose(raw)
-        return verifier.verify(raw)
+        # By hash, which takes less memory than the token. A collision chooses a verifier that says no.
+        known = self._choices.get(hash(raw))
+        if known is not None:
+            return known.verify(raw)
+        verifier = self._choose(raw)
+        token = verifier.verify(raw)
+        # Only now, so that bad tokens never push out the choices of good ones.
+        if len(self._choices) >= _MAX_CHOICES:
+            self._choices.clear()
+        self._choices[hash(raw)] = verifier
+        return token
 
     def _choose(self, raw: str) -> Verifier:
         _, payload, _, _ = parse_compact(raw)
@@ -225,9 +241,6 @@ class TrustedIssuers:
         verifier = self._verifiers.get(issuer) if isinstance(issuer, str) else None
         if verifier is None:
             raise InvalidToken("issuer_not_trusted", claim="iss")
-        if len(self._choices) >= _MAX_CHOICES:
-            self._choices.clear()
-        self._choices[hash(raw)] = verifier
         return verifier
 
 
@@ -252,60 +265,30 @@ def _run(validate: Validator, token: AccessToken) -> None:
         raise InvalidToken("claim_invalid") from exc
 
 
-def _one_source(keys: KeySource | Sequence[KeySource]) -> KeySource:
-    sources = list(keys) if isinstance(keys, Sequence) else [keys]
+def _keys_faults(sources: Sequence[object]) -> Iterator[str]:
     if any(isinstance(source, PrivateKey) for source in sources):
-        raise ConfigurationError("keys: a PrivateKey signs; pass its .public_key() to verify")
-    if not sources or not all(callable(getattr(source, name, None)) for source in sources for name in ("ring", "renewed")):
-        raise ConfigurationError(f"keys: {_kinds(keys)} is no key; pass a SecretKey, PublicKey, JWKSet or a list of them")
-    return sources[0] if len(sources) == 1 else MergedKeys(sources)
+        yield "keys: a PrivateKey signs; pass its .public_key() to verify"
+    elif not sources or not all(callable(getattr(source, name, None)) for source in sources for name in ("ring", "renewed")):
+        # Never the value itself: what is mistaken for a key may be a secret.
+        kinds = ", ".join(type(source).__name__ for source in sources) or "nothing"
+        yield f"keys: {kinds} is no key; pass a SecretKey, PublicKey, JWKSet or a list of them"
 
 
-def _kinds(keys: object) -> str:
-    # Never the value itself: what is mistaken for a key may be a secret.
-    name = type(keys).__name__
-    return f"{name} of {', '.join(type(key).__name__ for key in keys) or 'nothing'}" if isinstance(keys, list | tuple) else name
-
-
-def _identity_faults(issuer: object, audience: object) -> Iterator[str]:
+def _issuer_faults(issuer: object) -> Iterator[str]:
     if not isinstance(issuer, str | None) or issuer == "":
         yield f"issuer: {issuer!r} is no issuer; write the exact iss of your tokens, or None to accept any"
-    if audience is not None:
-        yield from _name_faults("audience", audience, "this service's name, or None if your tokens carry none", one=True)
 
 
-def _name_faults(
-    argument: str, value: object, example: str, *, optional: bool = False, one: bool = False, empty: bool = False
-) -> Iterator[str]:
-    if one and isinstance(value, str):
-        value = [value]
-    names = list(value) if isinstance(value, Collection) and not isinstance(value, str | bytes | Mapping) else None
-    good = names is not None and all((name is None and optional) or (isinstance(name, str) and name) for name in names)
-    if not good or not (names or empty):
-        yield f"{argument}: {value!r} is not usable; write {example}"
+def _validators_faults(validators: object) -> Iterator[str]:
+    if not isinstance(validators, Collection) or not all(map(callable, validators)):
+        yield "validators: write a list of functions (token) -> None that raise InvalidToken"
 
 
-def _number_faults(**numbers: tuple[object, float]) -> Iterator[str]:
-    for argument, (value, least) in numbers.items():
-        if value is None and argument == "max_token_age":
-            continue
-        if type(value) not in (int, float) or not least <= value < 2**53:  # type: ignore[operator]
-            yield f"{argument}: {value!r} is no number of seconds; write one from {least} up"
-
-
-def _size_faults(**sizes: tuple[object, int]) -> Iterator[str]:
-    for argument, (value, least) in sizes.items():
-        if type(value) is not int or value < least:
-            yield f"{argument}: {value!r} is no size; write an int from {least} up"
-
-
-def _revocations_faults(revocations: object) -> Iterator[str]:
-    if not isinstance(revocations, Revocations | None):
+def _revocations_faults(revocations: object, leeway: object) -> Iterator[str]:
+    if revocations is None:
+        return
+    if not isinstance(revocations, Revocations):
         yield f"revocations: a {type(revocations).__name__} knows of none; pass Revocations(store)"
-
-
-def _callable_faults(validators: Collection[object], clock: object) -> Iterator[str]:
-    if not all(map(callable, validators)):
-        yield "validators: each must be callable; write functions (token) -> None that raise InvalidToken"
-    if not callable(clock):
-        yield f"clock: a {type(clock).__name__} is not callable; write a function such as time.time"
+    if isinstance(leeway, int | float) and leeway > MARGIN:
+        # An entry of the store lives no longer than its token and this.
+        yield f"leeway: with revocations at most {MARGIN:.0f} seconds, or a revoked token would outlive its revocation"

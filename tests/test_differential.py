@@ -52,7 +52,7 @@ class Parties:
         self._imported = joserfc.jwk.import_key(self._public, "oct" if symmetric else TYPES[algorithm])
         # An age that nothing exceeds, so that an iat of the future is refused, as the others do.
         self._verifier = Verifier(
-            source, issuer=ISSUER, audience=AUDIENCE, leeway=LEEWAY, max_token_age=2**40, cache_size=0, clock=lambda: NOW
+            source, issuer=ISSUER, audience=AUDIENCE, leeway=LEEWAY, max_token_age=2**30, cache_size=0, clock=lambda: NOW
         )
 
     def sign(self, header, payload):

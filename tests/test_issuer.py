@@ -112,6 +112,21 @@ def test_access_token_refuses_numbers_that_are_no_json(issuer):
 
 
 @pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param({"client_id": 5}, id="client_id a number"),
+        pytest.param({"claims": {"client_id": ["app"]}}, id="client_id a list"),
+        pytest.param({"claims": {"nbf": "soon"}}, id="nbf a str"),
+        pytest.param({"claims": {"nbf": True}}, id="nbf a bool"),
+    ],
+)
+def test_access_token_refuses_what_no_verifier_would_accept(issuer, arguments):
+    """Registered claims have the types that RFC 7519 and RFC 9068 give them."""
+    with pytest.raises(TypeError, match=r"client_id|nbf"):
+        issuer.access_token("alice", **arguments)
+
+
+@pytest.mark.parametrize(
     ("argument", "value"),
     [
         pytest.param("key", SecretKey(SECRET).key, id="no key object"),
@@ -125,6 +140,9 @@ def test_access_token_refuses_numbers_that_are_no_json(issuer):
         pytest.param("access_ttl", 0, id="no life time"),
         pytest.param("access_ttl", 1.5, id="fraction"),
         pytest.param("access_ttl", True, id="bool"),
+        pytest.param("access_ttl", 10**5000, id="longer than can be written"),
+        pytest.param("refresh_ttl", 2**31, id="longer than a life"),
+        pytest.param("key", [SecretKey(SECRET, key_id="a"), SecretKey(SECRET + "x", key_id="a")], id="two keys of one id"),
         pytest.param("clock", 5, id="a clock that stands"),
     ],
 )

@@ -325,6 +325,18 @@ def test_dropped_key_is_told_once(server, keys, clock, events):
 
     dropped = [event for event in events if isinstance(event, KeyDropped)]
     assert [(event.key_id, event.level) for event in dropped] == [("e", logging.DEBUG), ("f", logging.DEBUG)]
+    assert {event.url for event in dropped} == {URL}
+
+
+def test_set_without_a_usable_key_is_told_once_too(server, keys, clock, events):
+    """However often a hostile set is fetched, and however long it is, its members are a bounded number of events."""
+    server.failure = json.dumps({"keys": [{}] * 50_000}).encode()
+    for _ in range(5):
+        keys.ready()
+        clock.now += 60
+
+    assert len([event for event in events if isinstance(event, KeysNotRefreshed)]) == 5
+    assert len([event for event in events if isinstance(event, KeyDropped)]) == 101
 
 
 def test_every_attempt_is_told(server, keys, verifier, old, new, clock, events, token_of):
@@ -484,6 +496,24 @@ def test_page_in_place_of_the_metadata_is_none(make_verifier, old, token_of, clo
     assert outcome(make_verifier(keys), token_of(old)) == "alice"
 
 
+def test_fetch_of_ones_own_may_raise_what_it_likes(make_verifier, old, token_of, clock):
+    """An HTTP client with exceptions of its own reaches the second location too."""
+
+    class StatusError(Exception):
+        """What some client raises for a 404."""
+
+    def fetch(url, *, timeout, max_bytes):
+        if url.endswith("openid-configuration"):
+            raise StatusError
+        return site(url, timeout=timeout, max_bytes=max_bytes)
+
+    location = "https://a.example/.well-known/oauth-authorization-server"
+    site = Site({location: {"issuer": "https://a.example", "jwks_uri": URL}, URL: Server(old).document()})
+    keys = RemoteJWKSet.discover("https://a.example", fetch=fetch, clock=clock)
+
+    assert outcome(make_verifier(keys), token_of(old)) == "alice"
+
+
 def test_moved_keys_are_discovered_anew(make_verifier, old, token_of, clock):
     """The metadata is read once, and again after the JWK set could not be had."""
     location = "https://a.example/.well-known/openid-configuration"
@@ -573,6 +603,9 @@ def slow(fetch):
         pytest.param({"algorithms": ["HS256", "RS256"]}, "algorithms", id="symmetric and public"),
         pytest.param({"algorithms": []}, "algorithms", id="no algorithm"),
         pytest.param({"algorithms": ["none"]}, "algorithms", id="alg none"),
+        pytest.param({"algorithms": 5}, "algorithms", id="algorithms a number"),
+        pytest.param({"algorithms": [["RS256"]]}, "algorithms", id="algorithms a list of lists"),
+        pytest.param({"url": "http://id.example.com/jwks", "allow_http": "no"}, "url", id="allow_http a str"),
         pytest.param({"fetch": "https://proxy"}, "fetch", id="fetch a str"),
         pytest.param({"on_event": None}, "on_event", id="on_event None"),
         pytest.param({"clock": 5}, "clock", id="clock a number"),
@@ -597,8 +630,10 @@ def test_all_faults_come_together():
     """One run tells of every mistake."""
     with pytest.raises(ConfigurationError) as caught:
         RemoteJWKSet("", max_age=-1, cooldown=-1)
+    with pytest.raises(ConfigurationError) as caught_too:
+        RemoteJWKSet.discover("", max_age=-1, cooldown=-1)
 
-    assert len(caught.value.faults) == 3
+    assert len(caught.value.faults) == len(caught_too.value.faults) == 3
 
 
 def test_plain_http_may_be_allowed(server, clock):

@@ -7,8 +7,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, rsa
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat, PublicFormat
 
 from jwt_middleware import ConfigurationError, JWKSet, PrivateKey, PublicKey, SecretKey
-from jwt_middleware.jose import ASYMMETRIC, HMAC, public_pem
-from jwt_middleware.keys import KeyRing, MergedKeys
+from jwt_middleware.jose import ASYMMETRIC, HMAC, parse_compact, public_pem, sign
+from jwt_middleware.ring import KeyRing, MergedKeys
 from tests.conftest import SECRET, pem_of
 
 
@@ -66,7 +66,7 @@ def test_secret_key_reports_all_faults():
     assert [fault.partition(":")[0] for fault in caught.value.faults] == ["algorithm", "secret", "key_id"]
 
 
-@pytest.mark.parametrize("secret", [None, 5, ["x" * 32], bytearray(b"x" * 32)])
+@pytest.mark.parametrize("secret", [None, 5, ["x" * 32], bytearray(b"x" * 32), "\ud800" * 32])
 def test_secret_key_takes_str_and_bytes_only(secret):
     """Another type is no secret, and its value is not shown."""
     with pytest.raises(ConfigurationError, match=f"a {type(secret).__name__} is no secret"):
@@ -107,7 +107,9 @@ def test_private_key_and_its_public_half_agree(private_keys, algorithm):
     public = private.public_key()
 
     (key,) = public.ring().find(algorithm, f"key-{algorithm}")
-    assert key.material.public_numbers() == private.key.material.public_key().public_numbers() if "d" not in algorithm else key
+    _, _, signing_input, signature = parse_compact(sign({}, private.key, typ="JWT"))
+    assert key.verify(signing_input, signature)
+    assert not key.verify(signing_input + b"x", signature)
     assert (public.key.algorithm, public.key.key_id) == (algorithm, f"key-{algorithm}")
 
 
@@ -167,7 +169,7 @@ def test_pem_key_with_unknown_algorithm_is_refused(pems, algorithm):
         PrivateKey(pems["RS256"], algorithm=algorithm)
 
 
-@pytest.mark.parametrize("pem", [None, 5, "not a key", b""])
+@pytest.mark.parametrize("pem", [None, 5, "not a key", b"", "\ud800"])
 def test_pem_key_that_is_no_pem_is_refused(pem):
     """Whatever is no PEM is named by its type."""
     with pytest.raises(ConfigurationError, match=r"^pem: "):
@@ -237,6 +239,8 @@ def test_jwk_set_without_usable_key_is_refused(document):
         pytest.param("RS256", id="a str"),
         pytest.param(["RS256", "XS1"], id="unknown"),
         pytest.param(["none"], id="none"),
+        pytest.param(5, id="a number"),
+        pytest.param([["RS256"]], id="a list of lists"),
         pytest.param(["HS256", "RS256"], id="secrets and public keys"),
     ],
 )

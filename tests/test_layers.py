@@ -9,9 +9,9 @@ import jwt_middleware
 
 PACKAGE = Path(jwt_middleware.__file__).parent
 FLOORS = [
-    ["errors", "events", "fetch", "refresh"],
+    ["errors", "events", "faults", "fetch", "refresh"],
     ["jose", "stores", "tokens"],
-    ["credentials", "discovery", "jwk", "redis_store", "revocation", "sqlite_store", "validators"],
+    ["credentials", "discovery", "jwk", "redis_store", "revocation", "ring", "sqlite_store", "validators"],
     ["keys"],
     ["jwks", "sessions"],
     ["issuer", "policy", "responses", "verifier"],

@@ -8,6 +8,7 @@ from jwt_middleware import (
     AccessToken,
     ConfigurationError,
     InvalidGrant,
+    InvalidRequest,
     InvalidToken,
     JWTMiddleware,
     MemoryStore,
@@ -23,7 +24,7 @@ from jwt_middleware import (
     require,
 )
 from jwt_middleware.errors import registry
-from jwt_middleware.events import RequestRejected
+from jwt_middleware.events import CallableFailed, RequestRejected
 from tests.conftest import AUDIENCE, ISSUER, NOW, Flaky, bearer, client, good_claims, sign_raw
 
 POLICY = Policy(
@@ -316,6 +317,25 @@ def test_credential_that_is_no_text_is_refused(verifier, raw):
     response = client(verifier, credential=lambda environ: raw).get("/", status="*")
 
     assert response.status_int == 400
+
+
+def test_credential_that_breaks_refuses(verifier):
+    """An extractor that trips over a request is no 500, and is told as the application's own fault."""
+    events = []
+    app = client(verifier, credential=lambda environ: environ["HTTP_X_TOKEN"], on_event=events.append)
+
+    assert app.get("/", status=400).json["reason"] == "credentials_malformed"
+    assert events[0] == CallableFailed(argument="credential", cause="KeyError")
+    assert app.get("/", headers={"X-Token": sign_raw(good_claims())}).json["sub"] == "alice"
+
+
+def test_credential_may_refuse_by_itself(verifier):
+    """An `AuthError` of an extractor is the answer."""
+
+    def refuse(environ):
+        raise InvalidRequest("credentials_repeated")
+
+    assert client(verifier, credential=refuse).get("/", status=400).json["reason"] == "credentials_repeated"
 
 
 def test_any_verifier_with_the_method_will_do():

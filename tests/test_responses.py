@@ -3,9 +3,9 @@
 import pytest
 from werkzeug.wrappers import Response
 
-from jwt_middleware import problem_details
+from jwt_middleware import AuthError, Policy, problem_details, require
 from jwt_middleware.events import CallableFailed
-from tests.conftest import client
+from tests.conftest import bearer, client, good_claims, sign_raw
 
 
 def test_problem_details_follow_rfc9457(verifier):
@@ -51,6 +51,36 @@ def test_render_cannot_lose_the_challenge(verifier):
 
     assert response.headers.getall("WWW-Authenticate") == ['Bearer realm="api"']
     assert response.headers.getall("Cache-Control") == ["no-store"]
+
+
+def test_render_cannot_change_the_status(verifier):
+    """A refusal is never a 200, whatever the page says."""
+    client(verifier, render=lambda error, environ: Response("fine")).get("/", status=401)
+
+
+@pytest.mark.parametrize("render", [None, problem_details], ids=["json", "problem"])
+def test_error_of_an_application_is_rendered_as_it_is(verifier, render):
+    """Whatever its constructor takes and its body holds."""
+
+    class TenantSuspended(AuthError):
+        code = 403
+        error = "tenant_suspended"
+        reasons = {"tenant_suspended": "The tenant is suspended"}
+
+        def __init__(self, tenant):
+            super().__init__()
+            self.tenant = tenant
+
+        def to_dict(self):
+            return super().to_dict() | {"tenant": self.tenant}
+
+    def check(token, environ):
+        raise TenantSuspended(environ["PATH_INFO"])
+
+    app = client(verifier, policy=Policy(require("/*", check=check)), **({"render": render} if render else {}))
+    headers = bearer(sign_raw(good_claims()))
+
+    assert [app.get(path, headers=headers, status=403).json["tenant"] for path in ("/a", "/b")] == ["/a", "/b"]
 
 
 def test_render_is_asked_each_time(verifier):

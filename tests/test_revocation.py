@@ -379,6 +379,33 @@ def test_verifier_takes_only_revocations(make_verifier):
         make_verifier(revocations=MemoryStore())
 
 
+def test_verifier_forgives_no_longer_than_a_revocation_lasts(make_verifier, revocations):
+    """With a leeway beyond it, a revoked token would come back."""
+    with pytest.raises(ConfigurationError, match=r"^leeway: with revocations at most 300"):
+        make_verifier(revocations=revocations, leeway=301)
+
+    make_verifier(revocations=revocations, leeway=300)
+
+
+@pytest.mark.parametrize("revoke", ["revoke_session", "revoke_subject"])
+def test_nothing_empty_is_revoked(revocations, revoke):
+    """An empty name would be that of all tokens without one."""
+    with pytest.raises(ValueError, match="empty"):
+        getattr(revocations, revoke)(ISSUER, "")
+
+
+def test_what_never_expires_stays_revoked(make_verifier, revocations, clock):
+    """A token without ``exp``, a session and a subject without a known end are refused for good."""
+    verifier = make_verifier(revocations=revocations, require=())
+    revocations.revoke(verifier.verify(signed(exp=None)))
+    revocations.revoke_session(ISSUER, "s1")
+    revocations.revoke_subject(ISSUER, "bob")
+    clock.now += 20 * 365 * 86_400
+
+    for token in (signed(exp=None), signed(exp=None, jti="t2", sid="s1"), signed(exp=None, jti="t3", sub="bob")):
+        assert outcome(verifier, token) == "token_revoked"
+
+
 def test_kinds_of_refusal():
     """A revoked token is an invalid one, so code that handles the latter handles both."""
     assert issubclass(RevokedToken, InvalidToken)

@@ -177,6 +177,38 @@ def test_expired_refresh_token_is_refused(issuer, clock):
     assert reason(issuer.refresh, late) == "refresh_token_expired"
 
 
+def test_shorter_life_holds_for_older_tokens_too(issuer, make_issuer, clock):
+    """What ends a session is stored for one life time, so no token may live longer than that."""
+    token = issuer.grant("alice")["refresh_token"]
+    shorter = make_issuer(refresh_ttl=1000)
+    clock.now += 1000
+
+    assert reason(shorter.refresh, token) == "refresh_token_expired"
+
+
+def test_subject_stays_logged_out_however_long_its_tokens_live(make_issuer, clock):
+    """Three years later a refresh token from before is still refused."""
+    issuer = make_issuer(refresh_ttl=10 * 365 * 86_400)
+    token = issuer.grant("alice")["refresh_token"]
+    issuer.revoke_subject("alice")
+    clock.now += 3 * 365 * 86_400
+
+    assert reason(issuer.refresh, token) == "refresh_token_revoked"
+
+
+def test_events_of_an_outage_are_one_per_interval(issuer, store, events, clock):
+    """A thousand users who cannot refresh are one line in the log."""
+    store.failure = OSError("down")
+    for _ in range(50):
+        with pytest.raises(Unavailable):
+            issuer.grant("alice")
+    clock.now += 10
+    with pytest.raises(Unavailable):
+        issuer.grant("alice")
+
+    assert len(events) == 2
+
+
 def test_spent_token_is_remembered_until_it_expires(issuer, clock):
     """Reuse is found out in the last second of the token's life."""
     first = issuer.grant("alice")["refresh_token"]

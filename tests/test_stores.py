@@ -10,7 +10,6 @@ import sqlite3
 import stat
 import sys
 import threading
-import weakref
 from contextlib import closing, suppress
 
 import pytest
@@ -124,12 +123,33 @@ def test_memory_store_forgets_what_has_expired(clock):
 
 
 def test_memory_store_grows_no_ends_for_one_key(clock):
-    """Setting one key again and again takes no memory."""
+    """Setting one key again and again takes no memory, whether it ends later each time or sooner."""
     store = MemoryStore(clock=clock)
     for number in range(1000):
         store.put("a", "x", clock.now + number)
+        store.put("b", "x", clock.now + 5000 - number)
 
-    assert len(store._ends) <= 2
+    assert len(store._ends) <= 2 * 2 + 64
+    clock.now += 4001
+    for _ in range(50):
+        store.put("c", "x", clock.now + 1)
+    assert store._entries.keys() == {"c"}
+
+
+def test_memory_store_tells_without_holding_its_lock(clock):
+    """A hook may use the store that it is told of."""
+    store = MemoryStore(max_entries=1, clock=clock, on_event=lambda event: store.put("told", "x", clock.now + 20))
+    store.put("a", "x", clock.now + 10)
+    store.put("b", "x", clock.now + 10)
+
+    assert store.get("told") == "x"
+
+
+@pytest.mark.parametrize("argument", ["clock", "on_event"])
+def test_memory_store_needs_functions(argument):
+    """What cannot be called is a mistake."""
+    with pytest.raises(ConfigurationError, match=f"^{argument}: "):
+        MemoryStore(**{argument: 5})
 
 
 @pytest.mark.parametrize("max_entries", [0, -1, "many", None, True])
@@ -327,15 +347,23 @@ def test_entry_that_expires_while_it_is_read_is_replaced(path, clock):
 
 
 def test_sqlite_connections_end_with_their_threads(path):
-    """A thread that is gone keeps no file open."""
+    """A thread that lives keeps its connection, one that is gone keeps no file open."""
     store = SQLiteStore(path)
     connections = []
-    thread = threading.Thread(target=lambda: connections.append(weakref.ref(store._connect())))
+
+    def use():
+        for _ in range(2):
+            store.get("a")
+            connections.append(store._connection())
+
+    thread = threading.Thread(target=use)
     thread.start()
     thread.join()
     gc.collect()
 
-    assert connections[0]() is None
+    assert connections[0] is connections[1]
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        connections[0].execute("SELECT 1")
 
 
 def test_sqlite_connection_of_a_parent_is_not_closed_by_its_child(path, monkeypatch):
@@ -505,6 +533,7 @@ def test_redis_entries_end_by_themselves(redis):
         pytest.param({"client_or_url": None}, "client_or_url", id="None"),
         pytest.param({"prefix": None}, "prefix", id="prefix None"),
         pytest.param({"timeout": 0}, "timeout", id="no timeout"),
+        pytest.param({"prefix": 5, "timeout": 0, "client_or_url": ""}, "client_or_url.*prefix.*timeout", id="all at once"),
         pytest.param({"timeout": None}, "timeout", id="timeout None"),
     ],
 )

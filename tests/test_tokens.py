@@ -50,6 +50,7 @@ def test_attributes_without_claims_are_none_or_empty():
         pytest.param({"scope": "a", "scp": "b"}, {"a"}, id="scope wins"),
         pytest.param({"scope": "", "scp": "b"}, set(), id="empty scope wins"),
         pytest.param({"scope": ["a b"]}, {"a b"}, id="a list is not split"),
+        pytest.param({"scope": " a  b\xa0c\x1cd "}, {"a", "b\xa0c\x1cd"}, id="spaces only"),
         pytest.param({"scope": ["a", 1, None]}, {"a"}, id="members that are no strings"),
         pytest.param({"scope": {"a": 1}}, set(), id="no list at all"),
         pytest.param({"scope": True}, set(), id="bool"),
@@ -62,10 +63,15 @@ def test_scopes_are_read_in_all_usual_spellings(claims, scopes):
 
 @pytest.mark.parametrize(
     ("claims", "client"),
-    [({"azp": "x"}, "x"), ({"cid": "x"}, "x"), ({"appid": "x"}, "x"), ({"azp": "x", "client_id": "y"}, "y"), ({}, None)],
+    [
+        *(({name: "x"}, "x") for name in ("client_id", "azp", "cid", "appid")),
+        ({"azp": "x", "client_id": "y"}, "y"),
+        ({"client_id": ["x"]}, None),
+        ({}, None),
+    ],
 )
 def test_client_id_has_other_names_with_some_issuers(claims, client):
-    """Some issuers name the client azp, cid or appid; client_id comes first."""
+    """Some issuers name the client azp, cid or appid; client_id comes first, and what is no string is none."""
     assert AccessToken(claims, {}).client_id == client
 
 

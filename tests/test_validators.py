@@ -42,6 +42,7 @@ def test_claim_is_compares_type_and_value(claims, outcome):
         pytest.param({"roles": ["a", "b", "c"]}, None, id="all there"),
         pytest.param({"roles": ["a"]}, ("claim_invalid", "roles"), id="one missing"),
         pytest.param({"roles": "a b"}, ("claim_invalid", "roles"), id="string"),
+        pytest.param({"roles": ["a", "b", 1, True]}, None, id="others beside"),
         pytest.param({"roles": {"a": 1, "b": 2}}, ("claim_invalid", "roles"), id="object"),
         pytest.param({}, ("claim_missing", "roles"), id="absent"),
     ],
@@ -74,3 +75,9 @@ def test_rfc9068_asks_for_each_claim(name):
 def test_rfc9068_wants_a_client_id_that_is_a_string():
     """A client_id of another type identifies nobody."""
     assert refusal(rfc9068, PROFILE | {"client_id": 5}, {"typ": "at+jwt"}) == ("claim_invalid", "client_id")
+
+
+def test_claim_contains_compares_type_and_value():
+    """In JSON true is not 1."""
+    assert refusal(claim_contains("levels", 1), {"levels": [True, 1.0]}) == ("claim_invalid", "levels")
+    assert refusal(claim_contains("levels", 1), {"levels": [{}, 1]}) is None

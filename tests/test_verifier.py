@@ -476,6 +476,8 @@ GOOD = {"issuer": ISSUER, "audience": AUDIENCE}
         pytest.param("max_token_bytes", 0, id="size zero"),
         pytest.param("max_token_bytes", 1.5, id="size a fraction"),
         pytest.param("validators", [5], id="validator not callable"),
+        pytest.param("validators", 5, id="validators a number"),
+        pytest.param("validators", len, id="validators a function"),
         pytest.param("clock", 5, id="clock not callable"),
     ],
 )
@@ -503,9 +505,10 @@ def test_private_key_is_refused_for_its_public_half(pems):
 def test_faults_are_reported_together():
     """One error names every wrong argument."""
     with pytest.raises(ConfigurationError) as caught:
-        Verifier(SecretKey(SECRET), issuer="", audience=[], leeway=-1, cache_size=-1, clock=None)
+        Verifier(None, issuer="", audience=[], leeway=-1, cache_size=-1, validators=5, clock=None)
 
-    assert [fault.partition(":")[0] for fault in caught.value.faults] == ["issuer", "audience", "leeway", "cache_size", "clock"]
+    named = [fault.partition(":")[0] for fault in caught.value.faults]
+    assert named == ["keys", "issuer", "audience", "leeway", "cache_size", "validators", "clock"]
 
 
 def test_issuer_and_audience_have_no_default():
