@@ -9,7 +9,7 @@ demo: .venv/.demo
 	$(BIN)/python demo_app.py $(ARGS)
 
 test: .venv/.dev
-	$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+	$(BIN)/python -m pytest $(or $(ARGS),--cov --cov-report=term)
 
 # Where pyenv keeps several Pythons, all of them become visible to nox.
 check: export PYENV_VERSION ?= $(shell pyenv versions --bare 2>/dev/null | grep -E '^3\.1[123]\.[0-9]+$$' | paste -sd:)

@@ -112,7 +112,9 @@ def json_member(request: Request, name: str) -> Any:
 def token_answer(grant: dict[str, Any]) -> Response:
     """Make a response of what an issuer grants."""
     names = {"token": "access_token", "token_type": "token_type", "expires_in": "expires_in", "refresh_token": "refresh_token"}
-    return answer({ours: grant[theirs] for ours, theirs in names.items()})
+    response = answer({ours: grant[theirs] for ours, theirs in names.items()})
+    response.cache_control.no_store = True  # RFC 6749 §5.1
+    return response
 
 
 def answer(data: dict[str, Any], status: int = 200) -> Response:

@@ -6,7 +6,7 @@
     app = JWTMiddleware(app, verifier)
 
 Every request that reaches `app` now carries verified claims in ``environ["jwt_middleware.claims"]``; every
-other request was answered with a correct 401, 403 or 400.
+other request was answered with a correct 401, 403, 400 or 503.
 """
 
 from jwt_middleware.credentials import from_cookie, from_header

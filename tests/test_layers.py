@@ -11,7 +11,7 @@ PACKAGE = Path(jwt_middleware.__file__).parent
 FLOORS = [
     ["errors", "events", "faults", "fetch", "refresh"],
     ["jose", "stores", "tokens"],
-    ["credentials", "discovery", "jwk", "redis_store", "revocation", "ring", "sqlite_store", "validators"],
+    ["credentials", "discovery", "jwk", "redis_store", "revocation", "ring", "sqlite_store", "testing", "validators"],
     ["keys"],
     ["jwks", "sessions"],
     ["issuer", "policy", "responses", "verifier"],

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.servers import free_port
+from tests.servers import free_port, redis_server
 
 ROOT = Path(__file__).parents[1]
 SECRET = "a demo secret of more than thirty-two bytes"
@@ -64,11 +64,19 @@ class Connection(NamedTuple):
         (answer,) = self.send(request(*arguments, **options))
         return answer
 
+    def post_json(self, target, data):
+        """Post a JSON document; return the answer."""
+        body = json.dumps(data).encode()
+        return self.ask("POST", target, b"Content-Type: application/json", b"Content-Length: %d" % len(body), body=body)
+
     def log_in(self, user_id=1):
         """Return the header line with a new token."""
-        body = json.dumps({"user_id": user_id}).encode()
-        answer = self.ask("POST", "/login", b"Content-Type: application/json", b"Content-Length: %d" % len(body), body=body)
-        return b"Authorization: Bearer " + json.loads(answer.body)["token"].encode()
+        return credential(json.loads(self.post_json("/login", {"user_id": user_id}).body))
+
+
+def credential(grant):
+    """Return the header line with the token of a login or refresh."""
+    return b"Authorization: Bearer " + grant["token"].encode()
 
 
 def request(method, target, *lines, body=b"", close=True):
@@ -112,14 +120,14 @@ def wait_until_listening(process, port, output):
 
 
 @contextmanager
-def running(arguments):
+def running(arguments, **environment):
     """Run a server on a free port and stop it afterwards."""
     port = free_port()
     command = [sys.executable, *(argument.format(port=port) for argument in arguments)]
     with (
         tempfile.TemporaryFile() as output,
         subprocess.Popen(
-            command, cwd=ROOT, env=os.environ | {"JWT_SECRET": SECRET}, stdout=output, stderr=subprocess.STDOUT
+            command, cwd=ROOT, env=os.environ | {"JWT_SECRET": SECRET} | environment, stdout=output, stderr=subprocess.STDOUT
         ) as process,
     ):
         try:
@@ -267,6 +275,15 @@ def test_server_opens_no_spelling_of_a_protected_path(server, target):
     assert b"Alice" not in answer.body
 
 
+@pytest.mark.parametrize("method", ["get", "Get"])
+def test_server_opens_nothing_to_a_method_in_small_letters(server, method):
+    """Servers pass "get" on, and frameworks take it for GET; without a token it is refused all the same."""
+    answer = server.ask(method, "/resource")
+
+    assert 400 <= answer.status < 502
+    assert b"Alice" not in answer.body
+
+
 # A request as the body of another: a server out of step would answer it too.
 HIDDEN = request("GET", "/hidden", close=False)
 
@@ -297,3 +314,35 @@ def test_server_with_many_clients_mixes_up_none(server):
         found = pool.map(lambda name: (name, server.ask("GET", "/resource", tokens[name]).body), [*tokens] * 20)
 
     assert {name: json.loads(body)["user"]["name"] for name, body in found} == {"Alice": "Alice", "Bob": "Bob"}
+
+
+@pytest.fixture(params=["SQLite", "Redis"])
+def place(request, tmp_path):
+    """Where several processes keep their sessions."""
+    if request.param == "SQLite":
+        yield str(tmp_path / "sessions.db")
+        return
+    with redis_server(tmp_path) as redis:
+        yield redis.url
+
+
+def test_workers_share_their_sessions(place):
+    """Whichever process is asked: one successor for all who refresh at once, and after the logout no way in, for good."""
+    workers = [*GUNICORN, "sync", "--workers", "3"]
+    with running(workers, JWT_STORE=place) as server:
+        granted = json.loads(server.post_json("/login", {"user_id": 1}).body)
+        with ThreadPoolExecutor(8) as pool:
+            renewed = list(pool.map(lambda _: json.loads(server.post_json("/refresh", granted).body), range(24)))
+        assert {server.ask("GET", "/resource", credential(each)).status for each in renewed} == {200}
+        assert len({each["refresh_token"] for each in renewed}) == 1
+
+        assert server.ask("POST", "/logout", credential(renewed[0])).status == 200
+
+        answers = [server.ask("GET", "/resource", credential(each)) for each in [granted, *renewed]]
+        assert {answer.reason for answer in answers} == {"token_revoked"}
+        assert json.loads(server.post_json("/refresh", renewed[0]).body)["reason"] == "refresh_token_revoked"
+        other = server.log_in(1)
+        assert server.ask("POST", "/logout-everywhere", other).status == 200
+    with running(workers, JWT_STORE=place) as server:
+        assert {server.ask("GET", "/resource", line).reason for line in (credential(granted), other)} == {"token_revoked"}
+        assert server.ask("GET", "/resource", server.log_in(1)).status == 200

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from jwt_middleware import ConfigurationError, MemoryStore, RedisStore, SQLiteStore, StoreError, sqlite_store
 from jwt_middleware.events import StoreFull
+from jwt_middleware.testing import ENDED, LATER, StoreContract
 from tests.conftest import Clock
 from tests.servers import redis_server
-from tests.store_contract import ENDED, LATER, StoreContract
 
 
 class TestMemoryStore(StoreContract):

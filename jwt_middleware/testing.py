@@ -1,6 +1,4 @@
-"""What every store promises.
-
-Users can run it against a store of their own:
+"""`StoreContract`: what every store promises, as tests to run against a store of your own. Needs pytest.
 
     class TestMyStore(StoreContract):
         @pytest.fixture
@@ -12,21 +10,24 @@ Users can run it against a store of their own:
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import Final
 
 import pytest
 
-ENDED = 1_000_000_000.0
-LATER = 4_000_000_000.0
+from jwt_middleware.stores import Store
+
+ENDED: Final = 1_000_000_000.0
+LATER: Final = 4_000_000_000.0
 
 
 class StoreContract:
     """The laws of `jwt_middleware.Store`, for the fixture `store`: an empty one."""
 
-    def test_absent_is_none(self, store):
+    def test_absent_is_none(self, store: Store) -> None:
         """What nobody has set is absent."""
         assert store.get("a") is None
 
-    def test_put_is_kept(self, store):
+    def test_put_is_kept(self, store: Store) -> None:
         """What was set is there, whatever was there before."""
         store.put("a", "one", LATER)
         store.put("b", "two", LATER)
@@ -34,7 +35,7 @@ class StoreContract:
 
         assert (store.get("a"), store.get("b")) == ("three", "two")
 
-    def test_expired_is_absent(self, store):
+    def test_expired_is_absent(self, store: Store) -> None:
         """An entry whose end has passed is as good as absent, also if it was there before."""
         store.put("a", "one", LATER)
         store.put("a", "two", ENDED)
@@ -42,19 +43,19 @@ class StoreContract:
 
         assert list(store.get_many(["a", "b"])) == [None, None]
 
-    def test_end_may_be_moved(self, store):
+    def test_end_may_be_moved(self, store: Store) -> None:
         """Setting an entry anew sets its end too."""
         store.put("a", "one", ENDED)
         store.put("a", "two", LATER)
 
         assert store.get("a") == "two"
 
-    def test_add_sets_what_is_absent(self, store):
+    def test_add_sets_what_is_absent(self, store: Store) -> None:
         """The first one to add gets None, and its value is there."""
         assert store.add("a", "one", LATER) is None
         assert store.get("a") == "one"
 
-    def test_add_keeps_what_is_there(self, store):
+    def test_add_keeps_what_is_there(self, store: Store) -> None:
         """Every later one gets the first one's value, which stays."""
         store.add("a", "one", LATER)
         store.put("b", "one", LATER)
@@ -62,14 +63,14 @@ class StoreContract:
         assert [store.add(key, "two", LATER) for key in "aabb"] == ["one"] * 4
         assert store.get("a") == store.get("b") == "one"
 
-    def test_add_replaces_what_has_expired(self, store):
+    def test_add_replaces_what_has_expired(self, store: Store) -> None:
         """Over an expired entry one is the first again."""
         store.put("a", "one", ENDED)
 
         assert store.add("a", "two", LATER) is None
         assert store.get("a") == "two"
 
-    def test_get_many_answers_in_order(self, store):
+    def test_get_many_answers_in_order(self, store: Store) -> None:
         """Each key has its answer in its place, also twice, and no keys have none."""
         store.put("a", "one", LATER)
         store.put("b", "two", LATER)
@@ -80,7 +81,7 @@ class StoreContract:
     @pytest.mark.parametrize(
         "text", ["", " ", "ä€😀", "a\nb\0c'\"%", "x" * 20_000], ids=["empty", "blank", "unicode", "odd", "long"]
     )
-    def test_text_is_kept_as_it_is(self, store, text):
+    def test_text_is_kept_as_it_is(self, store: Store, text: str) -> None:
         """Keys and values are any text."""
         store.put("k" + text, text, LATER)
 
@@ -88,11 +89,11 @@ class StoreContract:
         assert store.add("k" + text, "other", LATER) == text
         assert store.get("k") == (text if not text else None)
 
-    def test_one_of_many_is_first(self, store):
+    def test_one_of_many_is_first(self, store: Store) -> None:
         """Of many threads that add one key together, exactly one is first, and the others see its value."""
         start = threading.Barrier(16)
 
-        def add(name):
+        def add(name: str) -> str | None:
             start.wait()
             return store.add("a", name, LATER)
 
