@@ -1,12 +1,15 @@
 """Events: what is logged, and that a broken hook does no harm."""
 
 import logging
+from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from jwt_middleware import log_events
 from jwt_middleware.events import (
     CallableFailed,
+    Event,
     KeyDropped,
     KeysNotRefreshed,
     KeysRefreshed,
@@ -18,6 +21,7 @@ from jwt_middleware.events import (
     emit,
 )
 
+REFERENCE = Path(__file__).parents[1] / "docs" / "events.md"
 REJECTED = RequestRejected(reason="token_expired", status=401, method="GET", path="/x", claim="exp")
 
 
@@ -82,3 +86,9 @@ def test_hook_that_raises_is_logged_and_survived(caplog):
     emit(broken, REJECTED)
 
     assert "on_event raised for RequestRejected" in caplog.text
+
+
+@pytest.mark.parametrize("kind", get_args(Event))
+def test_reference_has_a_row(kind):
+    """The documentation lists each event with its fields."""
+    assert f"| `{kind.__name__}` | {', '.join(f'`{name}`' for name in kind._fields)} |" in REFERENCE.read_text()

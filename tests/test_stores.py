@@ -13,6 +13,7 @@ import threading
 from contextlib import closing, suppress
 
 import pytest
+from cryptography import x509
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,7 +21,8 @@ from jwt_middleware import ConfigurationError, MemoryStore, RedisStore, SQLiteSt
 from jwt_middleware.events import StoreFull
 from jwt_middleware.testing import ENDED, LATER, StoreContract
 from tests.conftest import Clock
-from tests.servers import redis_server
+from tests.origin import identity
+from tests.servers import free_port, redis_server
 
 
 class TestMemoryStore(StoreContract):
@@ -523,6 +525,21 @@ def test_redis_entries_end_by_themselves(redis):
     assert store._client.pttl("jwt_middleware:b") > 10**9
     assert store._client.exists("jwt_middleware:c") == 0
     store._client.close()
+
+
+def test_redis_over_tls(tmp_path):
+    """A ``rediss://`` URL is encrypted, and the certificate checked."""
+    identity(x509.DNSName("localhost"), tmp_path)
+    both = str(tmp_path / "identity.pem")
+    tls_port = str(free_port())
+    options = ["--tls-port", tls_port, "--tls-cert-file", both, "--tls-key-file", both, "--tls-auth-clients", "no"]
+    with redis_server(tmp_path, *options):
+        trusting = RedisStore(f"rediss://localhost:{tls_port}?ssl_ca_certs={both}")
+        trusting.put("a", "one", LATER)
+        assert trusting.get("a") == "one"
+        trusting._client.close()
+        with pytest.raises(StoreError, match="CERTIFICATE_VERIFY_FAILED"):
+            RedisStore(f"rediss://localhost:{tls_port}").get("a")
 
 
 @pytest.mark.parametrize(
