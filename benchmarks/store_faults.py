@@ -91,9 +91,6 @@ def _hello(environ: object, start_response: Callable[..., object]) -> list[bytes
     return [b"hello"]
 
 
-# Redis.
-
-
 def redis_faults(server: RedisServer) -> dict[str, Fault]:
     """Return what may happen to a Redis server."""
 
@@ -160,9 +157,6 @@ def _answering(server: RedisServer, answer: bytes) -> Callable[[], None]:
         server.start()
 
     return mend
-
-
-# SQLite.
 
 
 def sqlite_faults(store: SQLiteStore, path: Path, *, mounted: bool) -> dict[str, Fault]:
@@ -241,9 +235,6 @@ def small_disk(folder: Path) -> Iterator[bool]:
     finally:
         if allowed:
             subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-# The run.
 
 
 def examine(name: str, fault: Fault, store: Store, count: int) -> list[list[str]]:

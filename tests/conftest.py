@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from webtest import TestApp
 from webtest.lint import middleware as lint
 
-from jwt_middleware import JWTMiddleware, PrivateKey, SecretKey, TokenIssuer, Verifier
+from jwt_middleware import Fetched, JWTMiddleware, MemoryStore, PrivateKey, SecretKey, TokenIssuer, Verifier
 
 ISSUER = "https://id.example.com"
 AUDIENCE = "https://api.example.com"
@@ -54,6 +54,20 @@ class Flaky:
 
     def add(self, key, value, expires_at):
         return self.ask("add", key, value, expires_at)
+
+
+class Site:
+    """Serves documents by URL, as `fetch=`; everything else is refused."""
+
+    def __init__(self, documents):
+        self.documents = documents
+        self.asked = []
+
+    def __call__(self, url, *, timeout, max_bytes):
+        self.asked.append(url)
+        if url not in self.documents:
+            raise OSError("status 404")
+        return Fetched(json.dumps(self.documents[url]).encode())
 
 
 def base64url(data):
@@ -146,3 +160,37 @@ def make_verifier(secret_key, clock):
 def verifier(make_verifier):
     """A verifier of HS256 tokens."""
     return make_verifier()
+
+
+@pytest.fixture
+def old(private_keys):
+    """The key that an identity provider publishes first."""
+    return private_keys["ES256"]
+
+
+@pytest.fixture
+def new(private_keys):
+    """The key that it rotates to."""
+    return private_keys["RS256"]
+
+
+@pytest.fixture
+def token_of(clock):
+    """Return a function that makes a token which outlives every test, signed with a key."""
+
+    def make(key):
+        return TokenIssuer(key, issuer=ISSUER, audience=AUDIENCE, access_ttl=10**6, clock=clock).access_token("alice")
+
+    return make
+
+
+@pytest.fixture
+def store(clock):
+    """A store that can be broken."""
+    return Flaky(MemoryStore(clock=clock))
+
+
+@pytest.fixture
+def events():
+    """What was told to `on_event`."""
+    return []

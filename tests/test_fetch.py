@@ -13,10 +13,10 @@ from cryptography import x509
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jwt_middleware import RemoteJWKSet, TokenIssuer
+from jwt_middleware import RemoteJWKSet
 from jwt_middleware.events import KeysNotRefreshed, KeysRefreshed
 from jwt_middleware.fetch import fetch_document
-from tests.conftest import AUDIENCE, ISSUER, bearer, client
+from tests.conftest import bearer, client
 from tests.origin import BEFORE_THE_REQUEST, BROKEN, LARGE, UNREADABLE, Origin, Proxy, identity
 
 TIMEOUT = 0.2
@@ -30,18 +30,6 @@ fetch = partial(fetch_document, timeout=TIMEOUT, max_bytes=MAX_BYTES)
 def params(*tables):
     """Return a parameter for each behaviour of the tables."""
     return [pytest.param(name, id=name) for table in tables for name in table]
-
-
-@pytest.fixture
-def old(private_keys):
-    """The key that the origin publishes first."""
-    return private_keys["ES256"]
-
-
-@pytest.fixture
-def new(private_keys):
-    """The key that it rotates to."""
-    return private_keys["RS256"]
 
 
 @pytest.fixture
@@ -65,9 +53,6 @@ def refusal(url, **options):
         fetch(url, **options)
     assert time.monotonic() - started < GENEROUS
     return caught.value
-
-
-# One fetch.
 
 
 @pytest.mark.parametrize("behaviour", ["ok", "chunked"])
@@ -171,9 +156,6 @@ def test_request_says_nothing_of_the_client(origin):
     assert "accept-encoding: identity" in lines
 
 
-# How long a document is fresh.
-
-
 @pytest.mark.parametrize(
     ("values", "max_age"),
     [
@@ -216,9 +198,6 @@ def test_any_cache_control_is_a_number_or_nothing(origin, values):
     max_age = fetch(origin.url, timeout=GENEROUS).max_age
 
     assert max_age is None or 0 <= max_age < 10**10
-
-
-# TLS and proxies.
 
 
 def test_certificate_of_the_right_name_is_trusted_with_its_context(tmp_path, old):
@@ -290,9 +269,6 @@ def test_proxy_without_a_tunnel_is_an_oserror_in_time(options):
         refusal("https://id.example.com/jwks.json", proxies={"https": proxy.url})
 
 
-# The whole house on such a server.
-
-
 @pytest.fixture
 def events():
     """What was told to `on_event`."""
@@ -304,16 +280,6 @@ def app(origin, make_verifier, clock, events):
     """The house, with keys from the origin."""
     keys = RemoteJWKSet(origin.url, allow_http=True, timeout=TIMEOUT, clock=clock, on_event=events.append)
     return client(make_verifier(keys), on_event=lambda event: None)
-
-
-@pytest.fixture
-def token_of(clock):
-    """Return a function that makes a token which outlives every test, signed with a key."""
-
-    def make(key):
-        return TokenIssuer(key, issuer=ISSUER, audience=AUDIENCE, access_ttl=10**6, clock=clock).access_token("alice")
-
-    return make
 
 
 def get(app, token, status=200):

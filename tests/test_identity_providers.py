@@ -14,8 +14,8 @@ import pytest
 from joserfc import jws
 from joserfc.jwk import OctKey, RSAKey
 
-from jwt_middleware import AuthError, Fetched, RemoteJWKSet
-from tests.conftest import bearer, client
+from jwt_middleware import AuthError, RemoteJWKSet
+from tests.conftest import Site, bearer, client
 
 PAGE = Path(__file__).parents[1] / "docs" / "identity-providers.md"
 HEADING = re.compile(r"^##+ (.+)$", re.MULTILINE)
@@ -285,20 +285,6 @@ ID_TOKEN_OF_ENTRA = {"azp": None, "azpacr": None, "scp": None, "nonce": "12345"}
 ID_TOKEN_OF_COGNITO = {"aud": "1example23456789", "client_id": None, "scope": None, "token_use": "id"}
 
 
-class Internet:
-    """All documents that can be had, and which of them were."""
-
-    def __init__(self, documents):
-        self.documents = documents
-        self.asked = []
-
-    def __call__(self, url, *, timeout, max_bytes):
-        self.asked.append(url)
-        if url not in self.documents:
-            raise OSError("there is no such document")
-        return Fetched(json.dumps(self.documents[url]).encode())
-
-
 def run(title, internet):
     """Run the recipe under a heading, after the one that it builds on, and return its names."""
 
@@ -316,7 +302,7 @@ def run(title, internet):
 
 def verifier_of(title, provider):
     """Return the verifier that a recipe makes, where only this provider can be reached."""
-    return run(title, Internet(provider.documents))["verifier"]
+    return run(title, Site(provider.documents))["verifier"]
 
 
 def refusal(verifier, token):
@@ -482,7 +468,7 @@ def test_recipe_refuses_tokens_that_it_cannot_verify(title, provider, token, rea
 )
 def test_policy_of_a_recipe_reads_the_provider_s_permissions(title, provider, path, missing):
     """Whoever has the permission may, wherever the provider writes it; whoever lacks it gets 403."""
-    names = run(title, Internet(provider.documents))
+    names = run(title, Site(provider.documents))
     app = client(names["verifier"], policy=names["policy"])
 
     assert app.post(path, headers=bearer(provider.token()), status=200)
@@ -491,7 +477,7 @@ def test_policy_of_a_recipe_reads_the_provider_s_permissions(title, provider, pa
 
 def test_policy_of_entra_admits_programs_by_their_roles():
     """A program acts for itself: it has roles instead of scopes."""
-    names = run("Microsoft Entra ID", Internet(ENTRA.documents))
+    names = run("Microsoft Entra ID", Site(ENTRA.documents))
     app = client(names["verifier"], policy=names["policy"])
     program, user = (bearer(ENTRA.token(claims=claims)) for claims in ({"scp": None, "roles": ["Jobs.Run"]}, {}))
 
@@ -502,7 +488,7 @@ def test_policy_of_entra_admits_programs_by_their_roles():
 @pytest.mark.parametrize("title", RECIPES)
 def test_recipe_fetches_nothing_before_it_needs_it(title):
     """A program starts whether or not its provider can be reached."""
-    internet = Internet({})
+    internet = Site({})
 
     run(title, internet)
 
@@ -527,7 +513,7 @@ def test_discovery_of_entra_needs_the_tenant_s_id(tenant):
     """The page says so: metadata of anything else names another issuer, and the keys are not taken from it."""
     url = f"https://login.microsoftonline.com/{tenant}/v2.0"
     named = ANY_TENANT if "." not in tenant else ANY_TENANT.replace("{tenantid}", DIRECTORY)
-    internet = Internet({f"{url}/.well-known/openid-configuration": {"issuer": named, "jwks_uri": "https://x.example.com"}})
+    internet = Site({f"{url}/.well-known/openid-configuration": {"issuer": named, "jwks_uri": "https://x.example.com"}})
     keys = RemoteJWKSet.discover(url, fetch=internet)
 
     assert not keys.ready()

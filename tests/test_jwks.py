@@ -17,7 +17,7 @@ from jwt_middleware import (
     Unavailable,
 )
 from jwt_middleware.events import KeyDropped, KeysNotRefreshed, KeysRefreshed, KeyUnknown
-from tests.conftest import AUDIENCE, ISSUER, SECRET, base64url, bearer, client, good_claims, sign_raw
+from tests.conftest import SECRET, Site, base64url, bearer, client, good_claims, sign_raw
 
 URL = "https://id.example.com/jwks.json"
 
@@ -44,27 +44,9 @@ class Server:
 
 
 @pytest.fixture
-def old(private_keys):
-    """The key that the server publishes first."""
-    return private_keys["ES256"]
-
-
-@pytest.fixture
-def new(private_keys):
-    """The key that it rotates to."""
-    return private_keys["RS256"]
-
-
-@pytest.fixture
 def server(old):
     """An identity provider."""
     return Server(old)
-
-
-@pytest.fixture
-def events():
-    """What was told to `on_event`."""
-    return []
 
 
 @pytest.fixture
@@ -77,16 +59,6 @@ def keys(server, clock, events):
 def verifier(make_verifier, keys):
     """A verifier that trusts the server."""
     return make_verifier(keys)
-
-
-@pytest.fixture
-def token_of(clock):
-    """Return a function that makes a token which outlives every test, signed with a key."""
-
-    def make(key):
-        return TokenIssuer(key, issuer=ISSUER, audience=AUDIENCE, access_ttl=10**6, clock=clock).access_token("alice")
-
-    return make
 
 
 def outcome(verifier, token):
@@ -403,9 +375,6 @@ def test_repr_is_the_url(keys):
     assert repr(keys) == f"RemoteJWKSet({URL!r})"
 
 
-# Beside other keys.
-
-
 def test_keys_at_hand_work_while_the_server_is_down(make_verifier, server, old, token_of, keys):
     """In a list of sources, one that is out of reach takes only its own tokens with it."""
     server.failure = OSError("refused")
@@ -424,23 +393,6 @@ def test_merged_keys_follow_a_rotation(make_verifier, server, keys, old, new, to
     server.keys = [new]
 
     assert outcome(verifier, token_of(new)) == "alice"
-
-
-# Discovery.
-
-
-class Site:
-    """Serves documents by URL; everything else is refused."""
-
-    def __init__(self, documents):
-        self.documents = documents
-        self.asked = []
-
-    def __call__(self, url, *, timeout, max_bytes):
-        self.asked.append(url)
-        if url not in self.documents:
-            raise OSError("status 404")
-        return Fetched(json.dumps(self.documents[url]).encode())
 
 
 @pytest.mark.parametrize(
@@ -569,9 +521,6 @@ def slow(fetch):
         return fetch(url, **options)
 
     return slow_fetch
-
-
-# Wrong use.
 
 
 @pytest.mark.parametrize(

@@ -146,18 +146,6 @@ def uwsgi(origin, *, threads, processes):
 
 
 @pytest.fixture
-def old(private_keys):
-    """The key that the origin publishes first."""
-    return private_keys["ES256"]
-
-
-@pytest.fixture
-def new(private_keys):
-    """The key that it rotates to."""
-    return private_keys["RS256"]
-
-
-@pytest.fixture
 def origin(old):
     """An identity provider."""
     with Origin(old) as origin:

@@ -14,19 +14,7 @@ from jwt_middleware import (
     Unavailable,
 )
 from jwt_middleware.events import StoreFailed
-from tests.conftest import ISSUER, NOW, Flaky, bearer, client, good_claims, sign_raw
-
-
-@pytest.fixture
-def store(clock):
-    """A store that can be broken."""
-    return Flaky(MemoryStore(clock=clock))
-
-
-@pytest.fixture
-def events():
-    """What was told to `on_event`."""
-    return []
+from tests.conftest import ISSUER, NOW, bearer, client, good_claims, sign_raw
 
 
 @pytest.fixture
@@ -173,8 +161,6 @@ def test_bad_token_asks_nothing(verifier, store, clock):
     assert store.trips == 0
 
 
-# An outage of the store.
-
 OUTAGES = pytest.mark.parametrize(
     "failure",
     [
@@ -299,9 +285,6 @@ def test_subject_entry_that_nobody_wrote_refuses(revocations, verifier, store, e
     assert outcome(verifier, signed()) == ("alice" if entry is None else "token_revoked")
 
 
-# Answers that may be old.
-
-
 def test_staleness_saves_round_trips(make_verifier, make_revocations, store, clock):
     """A token is looked up once per interval."""
     verifier = make_verifier(revocations=make_revocations(max_staleness=5))
@@ -348,9 +331,6 @@ def test_remembered_answers_take_bounded_memory(make_verifier, make_revocations)
         revocations.check(token)
 
     assert len(revocations._answers) == 20_000 - 16_384
-
-
-# Wrong use.
 
 
 @pytest.mark.parametrize(

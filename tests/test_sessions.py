@@ -19,21 +19,9 @@ from jwt_middleware import (
 from jwt_middleware.errors import AuthError
 from jwt_middleware.events import RefreshTokenReused, StoreFailed
 from jwt_middleware.revocation import entry_key
-from tests.conftest import AUDIENCE, ISSUER, NOW, SECRET, Flaky, base64url, good_claims, sign_raw
+from tests.conftest import AUDIENCE, ISSUER, NOW, SECRET, base64url, good_claims, sign_raw
 
 TTL = 1_209_600
-
-
-@pytest.fixture
-def store(clock):
-    """A store that can be broken."""
-    return Flaky(MemoryStore(clock=clock))
-
-
-@pytest.fixture
-def events():
-    """What was told to `on_event`."""
-    return []
 
 
 @pytest.fixture
@@ -269,9 +257,6 @@ def test_subject_is_logged_out_everywhere_and_may_log_in_again_at_once(issuer, v
     assert verifier.verify(bob["access_token"])
 
 
-# What is no refresh token.
-
-
 @pytest.mark.parametrize(
     ("raw", "expected"),
     [
@@ -354,9 +339,6 @@ def test_derived_secret_differs_by_key_and_is_stable(private_keys, secret_key, p
     assert SECRET.encode() not in secrets
 
 
-# The store.
-
-
 @pytest.mark.parametrize(
     "failure",
     [
@@ -434,9 +416,6 @@ def test_store_holds_no_token(issuer, clock):
         if isinstance(token, str) and "." in token:
             assert all(part not in text for part in token.split("."))
     assert len(written) == 2
-
-
-# Wrong use.
 
 
 @pytest.mark.parametrize("call", ["grant", "refresh", "revoke", "revoke_subject"])

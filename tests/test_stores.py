@@ -60,9 +60,6 @@ class TestRedisStore(StoreContract):
             yield RedisStore(client)
 
 
-# Memory.
-
-
 @given(
     st.lists(
         st.tuples(st.sampled_from(["put", "add", "get", "wait"]), st.sampled_from("abcd"), st.integers(min_value=-2, max_value=9))
@@ -159,9 +156,6 @@ def test_memory_store_needs_a_bound(max_entries):
     """A store of no or any size is a mistake."""
     with pytest.raises(ConfigurationError, match="max_entries"):
         MemoryStore(max_entries=max_entries)
-
-
-# SQLite.
 
 
 @pytest.fixture
@@ -400,9 +394,6 @@ def test_wrong_sqlite_argument_is_refused(tmp_path, arguments, named):
     """Each mistake is found while constructing."""
     with pytest.raises(ConfigurationError, match=named):
         SQLiteStore(**{"path": tmp_path / "entries.db"} | arguments)
-
-
-# Redis.
 
 
 @pytest.fixture
