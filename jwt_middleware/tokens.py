@@ -36,7 +36,7 @@ class AccessToken:
             if name in claims:
                 self._claims[name] = _shared(claims[name])
         self._header = header
-        self._nested = _same(tuple([(name, _copier(value)) for name, value in claims.items() if type(value) in _MUTABLE]))
+        self._nested: tuple[tuple[str, Callable[[Any], Any]], ...] | None = None
 
     def __repr__(self) -> str:
         return f"AccessToken(issuer={self.issuer!r}, subject={self.subject!r}, id={self.id!r}, expires_at={self.expires_at!r})"
@@ -45,9 +45,12 @@ class AccessToken:
     def claims(self) -> dict[str, Any]:
         """All claims as they were signed; a new dict at each access."""
         claims = self._claims.copy()
-        if self._nested:
-            for name, copy in self._nested:
-                claims[name] = copy(claims[name])
+        if self._nested is None:
+            # Found once for all requests to come with the same token.
+            mutable = [(name, _copier(value)) for name, value in claims.items() if type(value) in _MUTABLE]
+            self._nested = _same(tuple(mutable))
+        for name, copy in self._nested:
+            claims[name] = copy(claims[name])
         return claims
 
     @property
