@@ -23,6 +23,7 @@ text = st.text(st.characters(codec="latin-1"))
         pytest.param("Bearer    a.b.c", "a.b.c", id="several spaces"),
         pytest.param(" \tBearer a.b.c ", "a.b.c", id="space around the value"),
         pytest.param("Bearer a.b.c  ", "a.b.c", id="space after the token"),
+        pytest.param("Bearer " + "a" * 65_529, "a" * 65_529, id="64 KiB in all"),
     ],
 )
 def test_from_header_finds_the_token(header, token):
@@ -42,7 +43,7 @@ def test_from_header_finds_the_token(header, token):
         pytest.param("Bearer a,Bearer b", "credentials_repeated", id="two headers joined tightly"),
         pytest.param("Bearer a,", "credentials_repeated", id="comma at the end"),
         pytest.param("bearer a, Basic b", "credentials_repeated", id="another scheme behind"),
-        pytest.param("Bearer " + "a" * 65_536, "token_too_large", id="too long"),
+        pytest.param("Bearer " + "a" * 65_530, "token_too_large", id="a character more than 64 KiB"),
     ],
 )
 def test_from_header_refuses_broken_credentials(header, reason):
@@ -118,6 +119,14 @@ def test_from_cookie_counts_for_unsafe_methods_from_the_same_origin_only(method,
     assert from_cookie("token")(cookie_request(method=method, **headers)) == ("a.b.c" if counts else None)
 
 
+def test_from_cookie_finds_the_token_in_64_kib():
+    """Cookies of the greatest length that is read hold a token like any other."""
+    cookies = f"token=a.b.c; x={'a' * 65_522}"
+
+    assert len(cookies) == 65_536
+    assert from_cookie("token")(cookie_request(cookies)) == "a.b.c"
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "TRACE"])
 def test_from_cookie_counts_for_safe_methods(method):
     """Following a link from elsewhere keeps a user logged in."""
@@ -129,7 +138,7 @@ def test_from_cookie_counts_for_safe_methods(method):
     [
         pytest.param("token=a; token=b", "credentials_repeated", id="twice"),
         pytest.param("token=a; token=a", "credentials_repeated", id="twice the same"),
-        pytest.param("x=" + "a" * 65_536, "token_too_large", id="too long"),
+        pytest.param("x=" + "a" * 65_535, "token_too_large", id="a character more than 64 KiB"),
     ],
 )
 def test_from_cookie_refuses_broken_credentials(cookie, reason):
