@@ -121,7 +121,7 @@ def test_from_cookie_counts_for_unsafe_methods_from_the_same_origin_only(method,
 
 def test_from_cookie_finds_the_token_in_64_kib():
     """Cookies of the greatest length that is read hold a token like any other."""
-    cookies = f"token=a.b.c; x={'a' * 65_522}"
+    cookies = f"token=a.b.c; x={'a' * 65_521}"
 
     assert len(cookies) == 65_536
     assert from_cookie("token")(cookie_request(cookies)) == "a.b.c"

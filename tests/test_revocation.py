@@ -365,6 +365,8 @@ def test_verifier_forgives_no_longer_than_a_revocation_lasts(make_verifier, revo
         make_verifier(revocations=revocations, leeway=301)
 
     make_verifier(revocations=revocations, leeway=300)
+    with pytest.raises(ConfigurationError, match=r"^leeway: '5' is no number"):
+        make_verifier(revocations=revocations, leeway="5")
 
 
 @pytest.mark.parametrize("revoke", ["revoke_session", "revoke_subject"])
