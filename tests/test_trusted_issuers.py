@@ -80,6 +80,15 @@ def test_foreign_token_fetches_no_keys(make_verifier):
     assert asked == []
 
 
+def test_longest_token_is_still_read(make_verifier):
+    """The bound is that of the most generous verifier, and a token of just that length passes."""
+    token = sign_raw(good_claims())
+    trusted = TrustedIssuers(make_verifier(max_token_bytes=len(token)), make_verifier(issuer=OTHER, max_token_bytes=10))
+
+    assert trusted.verify(token).subject == "alice"
+    assert refusal(trusted, token + "A") == "token_too_large"
+
+
 def test_choices_take_bounded_memory(trusted):
     """However many good tokens come, few choices are remembered."""
     for number in range(5000):
