@@ -3,6 +3,8 @@
 import json
 import logging
 import math
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -189,6 +191,37 @@ def test_key_that_newer_keys_lack_too_is_unknown(server, verifier, old, new, tok
 
     assert outcome(verifier, token) == "key_not_found"
     assert outcome(verifier, token_of(new)) == "alice"
+
+
+def test_unknown_key_during_a_look_up_that_hangs_is_503(server, make_verifier, old, token_of):
+    """While somebody else's look-up is under way, nobody can say whether a key exists; known ones pass."""
+    looking, over = threading.Event(), threading.Event()
+
+    def fetch(url, **options):
+        if server.asked:
+            looking.set()
+            over.wait(10)
+        return server(url, **options)
+
+    verifier = make_verifier(RemoteJWKSet(URL, fetch=fetch, timeout=0.05, on_event=lambda event: None))
+    tokens = [sign_raw(good_claims(), json.dumps({"alg": "ES256", "kid": name})) for name in "ab"]
+    assert outcome(verifier, token_of(old)) == "alice"
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(outcome, verifier, tokens[0])
+        looking.wait(10)
+
+        assert outcome(verifier, tokens[1]) == "keys_unavailable"
+        assert outcome(verifier, token_of(old)) == "alice"
+        over.set()
+        assert first.result() == "key_not_found"
+
+
+@pytest.mark.parametrize(("spare", "ready"), [(0, True), (-1, False)])
+def test_size_is_checked_whatever_fetches(server, clock, spare, ready):
+    """A `fetch` of one's own that does not look at `max_bytes` makes no difference."""
+    size = len(json.dumps(server.document()))
+
+    assert RemoteJWKSet(URL, fetch=server, clock=clock, max_bytes=size + spare).ready() is ready
 
 
 def test_forged_signature_of_a_known_key_fetches_nothing(server, verifier, old, token_of):

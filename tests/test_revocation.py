@@ -376,6 +376,25 @@ def test_nothing_empty_is_revoked(revocations, revoke):
         getattr(revocations, revoke)(ISSUER, "")
 
 
+def test_word_none_is_a_name_like_any_other(verifier, revocations):
+    """Tokens without a session or subject are not those of the session or subject called None."""
+    revocations.revoke_session(ISSUER, "None")
+    revocations.revoke_subject(ISSUER, "None")
+
+    assert outcome(verifier, signed(sub=None)) is None
+    assert outcome(verifier, signed(sid="None")) == "token_revoked"
+
+
+def test_revocation_that_fails_is_never_allowed(make_revocations, make_verifier, store, events):
+    """Where checks let tokens pass, the event of a logout that was not stored does not say so."""
+    revocations = make_revocations(on_failure="allow")
+    store.failure = OSError("down")
+    with pytest.raises(Unavailable):
+        revocations.revoke_subject(ISSUER, "alice")
+
+    assert [(event.operation, event.allowed) for event in events] == [("put", False)]
+
+
 def test_what_never_expires_stays_revoked(make_verifier, revocations, clock):
     """A token without ``exp``, a session and a subject without a known end are refused for good."""
     verifier = make_verifier(revocations=revocations, require=())

@@ -18,6 +18,7 @@ from jwt_middleware import (
 )
 from jwt_middleware.errors import AuthError
 from jwt_middleware.events import RefreshTokenReused, StoreFailed
+from jwt_middleware.jose import decode_base64url, derive_secret, sign
 from jwt_middleware.revocation import entry_key
 from tests.conftest import AUDIENCE, ISSUER, NOW, SECRET, base64url, good_claims, sign_raw
 
@@ -195,6 +196,24 @@ def test_events_of_an_outage_are_one_per_interval(issuer, store, events, clock):
         issuer.grant("alice")
 
     assert len(events) == 2
+
+
+def test_longest_refresh_token_has_16_kib(issuer):
+    """A longer one is refused before anything looks at it."""
+    shorter, longer = (issuer.grant("alice", claims={"x": "a" * length})["refresh_token"] for length in (11_000, 12_300))
+    assert len(shorter) < 16_384 < len(longer)
+
+    assert issuer.refresh(shorter)
+    assert reason(issuer.refresh, longer) == "refresh_token_invalid"
+
+
+def test_type_of_a_refresh_token_is_checked_too(issuer, secret_key):
+    """The secret would have to sign something else by mistake; even then that is no refresh token."""
+    claims = json.loads(decode_base64url(issuer.grant("alice")["refresh_token"].split(".")[1]))
+    secret = derive_secret(secret_key.key, "refresh tokens")
+
+    assert reason(issuer.refresh, sign(claims, secret, typ="logout+jwt")) == "refresh_token_invalid"
+    assert issuer.refresh(sign(claims, secret, typ="refresh+jwt"))
 
 
 def test_spent_token_is_remembered_until_it_expires(issuer, clock):
