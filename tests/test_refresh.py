@@ -251,6 +251,16 @@ def test_missing_name_leaves_the_next_chance_to_another(loaded, source, clock):
     assert loaded.look_up("bad", lambda: False)
 
 
+def test_name_that_a_failed_load_could_not_find_is_looked_for_again(loaded, source, clock):
+    """Only a load that has succeeded tells that something is missing."""
+    source.failure = OSError("down")
+    assert loaded.look_up("new", lambda: False)
+    source.failure = None
+    clock.now += COOLDOWN
+
+    assert loaded.look_up("new", lambda: False)
+
+
 def test_missing_names_take_bounded_memory(loaded, clock):
     """However many names are looked up in vain, few are remembered."""
     for number in range(1000):
@@ -309,6 +319,22 @@ def test_hanging_load_delays_the_others_for_the_timeout_only(make_refresher, sou
 
         assert refresher.held.state(clock()) is Freshness.UNUSABLE
         source.gate.set()
+
+
+def test_load_that_ends_lets_the_others_go_on(make_refresher, source, clock):
+    """Whoever waits for a load goes on at its end, long before the time-out."""
+    refresher = make_refresher(timeout=3600)
+    source.gate.clear()
+    threads = [threading.Thread(target=refresher.refresh_now, args=(clock(),), daemon=True) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    assert source.entered.wait(10)
+    source.gate.set()
+    for thread in threads:
+        thread.join(10)
+
+    assert not any(thread.is_alive() for thread in threads)
+    assert refresher.held.value == "one"
 
 
 def test_what_is_known_to_be_missing_does_not_wait(loaded, source, clock):
