@@ -66,6 +66,13 @@ def test_secret_key_reports_all_faults():
     assert [fault.partition(":")[0] for fault in caught.value.faults] == ["algorithm", "secret", "key_id"]
 
 
+@pytest.mark.parametrize("key_id", ["", 5, b"a", ["a"]])
+def test_key_id_is_a_name(key_id):
+    """A ``kid`` is a str that is not empty; tokens could name no other."""
+    with pytest.raises(ConfigurationError, match=r"^key_id: .* is no kid"):
+        SecretKey(SECRET, key_id=key_id)
+
+
 @pytest.mark.parametrize("secret", [None, 5, ["x" * 32], bytearray(b"x" * 32), "\ud800" * 32])
 def test_secret_key_takes_str_and_bytes_only(secret):
     """Another type is no secret, and its value is not shown."""

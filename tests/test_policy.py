@@ -170,6 +170,11 @@ def test_method_in_small_letters_gets_no_milder_rule(method):
     assert policy.decide("GET", "/orders/7").mode is PUBLIC
 
 
+def test_method_in_small_letters_passes_where_all_methods_do():
+    """What is public for every method is so in whatever letters one is written."""
+    assert mode(Policy(public("/health")), "/health", "get") is PUBLIC
+
+
 def test_first_matching_rule_decides():
     """A narrow exception goes before the wide rule."""
     policy = Policy(require("/static/private/*"), public("/static/*"), optional("/*"))
@@ -222,6 +227,20 @@ def test_require_wants_all_scopes_and_one_of_any(scope, granted):
 
     assert (error is None) is granted
     assert granted or error.scopes == ("a", "b", "x", "y")
+
+
+@pytest.mark.parametrize(
+    ("rule", "scope", "granted"),
+    [
+        pytest.param(require("/x", any_scope=["x", "y"]), "a y", True, id="any: one of them"),
+        pytest.param(require("/x", any_scope=["x", "y"]), "a", False, id="any: none of them"),
+        pytest.param(require("/x", scopes=["a", "b"]), "b a", True, id="all: both"),
+        pytest.param(require("/x", scopes=["a", "b"]), "a x", False, id="all: one of them"),
+    ],
+)
+def test_require_checks_either_kind_of_scopes_alone(rule, scope, granted):
+    """`scopes` need no `any_scope` to be checked, and the other way round."""
+    assert (permits(rule, {"scope": scope}) is None) is granted
 
 
 @pytest.mark.parametrize(
@@ -345,7 +364,13 @@ def test_explain_knows_of_preflights():
         pytest.param(lambda: Policy(public("/a"), public("/a")), "never reached", id="twice"),
         pytest.param(lambda: Policy(public("/a"), require("/a/")), "'/a' and '/a/' are one page", id="protected but for a slash"),
         pytest.param(lambda: Policy(public("/a/"), require("/a")), "'/a/' and '/a' are one page", id="public but for a slash"),
+        pytest.param(
+            lambda: Policy(public("/a", methods=["GET", "PUT"]), require("/a/", methods=["PUT", "POST"])),
+            "'/a' and '/a/' are one page",
+            id="one method in common but for a slash",
+        ),
         pytest.param(lambda: Policy(public("/a", "/a")), "never reached", id="twice in one rule"),
+        pytest.param(lambda: Policy(public("/a/*"), require("/a/*")), "never reached", id="prefix twice"),
         pytest.param(lambda: Policy(public("/*"), require("/admin/*")), "never reached", id="behind a wider rule"),
         pytest.param(lambda: Policy(public("/a/*"), require("/a")), "never reached", id="prefix covers itself"),
         pytest.param(lambda: Policy(public("/a/*"), require("/a/")), "never reached", id="prefix covers its slash"),
