@@ -6,6 +6,7 @@ JWT_SECRET=... JWT_STORE=sessions.db gunicorn --workers 4 demo_app:app
 
 import argparse
 import json
+import logging
 import os
 import secrets
 import socket
@@ -165,7 +166,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     place.add_argument("--redis", metavar="URL", help="keep sessions in Redis, for many processes")
     options = parser.parse_args(arguments)
     try:
-        store = store_at(options.sqlite or options.redis)
+        store = RedisStore(options.redis) if options.redis else store_at(options.sqlite)
         app = create_app(secret_from_environment(), token_ttl=options.token_ttl, store=store)
         # Werkzeug would end the process in its own words if it found the port taken.
         listener = socket.create_server((options.host, options.port))
@@ -173,6 +174,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error(str(fault).replace("secret:", "JWT_SECRET:").replace("access_ttl:", "--token-ttl:"))
     except (OSError, OverflowError) as fault:
         parser.error(f"cannot listen on {options.host}:{options.port} ({fault}); try another --port")
+    logging.basicConfig(level="INFO", format="%(message)s")  # Shows why a request is refused.
     with listener:
         host, port = listener.getsockname()[:2]
         print(HELP.format(url=f"http://{host}:{port}", ttl=options.token_ttl), flush=True)

@@ -58,7 +58,8 @@ def from_cookie(name: str) -> Extractor:
     Otherwise the request counts as one without a token. Set the cookie ``Secure; HttpOnly; SameSite=Lax``.
     """
     if not isinstance(name, str) or re.fullmatch(_COOKIE_NAME, name) is None:
-        raise ConfigurationError(f"name: {name!r} is no cookie name; write e.g. '__Host-token'")
+        shown = repr(name) if isinstance(name, str) else f"a {type(name).__name__}"
+        raise ConfigurationError(f"name: {shown} is no cookie name; write e.g. '__Host-token'")
 
     def from_named_cookie(environ: WSGIEnvironment) -> str | None:
         cookies = environ.get("HTTP_COOKIE", "")

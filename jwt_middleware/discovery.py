@@ -1,6 +1,6 @@
 """Where an issuer publishes its keys: OpenID Connect Discovery 1.0 §4 and RFC 8414 §3."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -64,6 +64,13 @@ class DiscoveredLocation:
         if list(url_faults("jwks_uri", url, allow_http=self._allow_http)):
             raise ValueError("the metadata has no jwks_uri that is an https URL")
         return str(url)
+
+
+def issuer_faults(issuer: object, *, allow_http: object) -> Iterator[str]:
+    """Say why the metadata of an issuer cannot be looked up."""
+    yield from url_faults("issuer", issuer, allow_http=allow_http)
+    if isinstance(issuer, str) and "/.well-known/" in issuer:
+        yield "issuer: this is where its metadata is; write the issuer that it names, e.g. 'https://id.example.com'"
 
 
 def metadata_urls(issuer: str) -> tuple[str, str]:

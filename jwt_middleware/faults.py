@@ -40,14 +40,14 @@ def seconds_faults(least: float, **arguments: Any) -> Iterator[str]:
     for name, value in arguments.items():
         # So written that NaN fails.
         if type(value) not in (int, float) or not least <= value < _MOST:
-            yield f"{name}: {_shown(value)} is no number of seconds; write one from {least} up, below 2^31"
+            yield f"{name}: {_shown(value)} is not usable; write a number of seconds from {least} up, below 2^31"
 
 
 def whole_faults(least: int, **arguments: Any) -> Iterator[str]:
     """Say which arguments are no whole number from `least` up."""
     for name, value in arguments.items():
         if type(value) is not int or not least <= value < _MOST:
-            yield f"{name}: {_shown(value)} is no whole number; write one from {least} up, below 2^31"
+            yield f"{name}: {_shown(value)} is not usable; write a whole number from {least} up, below 2^31"
 
 
 def names_faults(argument: str, value: object, example: str, *, optional: bool = False, empty: bool = False) -> Iterator[str]:

@@ -119,7 +119,9 @@ class TokenIssuer:
         return self._response(*self._with_store().rotate(token))
 
     def revoke(self, token: str | AccessToken) -> None:
-        """End the session of a refresh token, or of a verified access token; without a session, end just that.
+        """End the session of a refresh token, given as its text, or of a verified `AccessToken`.
+
+        An access token without a session is ended alone.
 
         Raises `InvalidGrant` for a refresh token that is none, an expired one passes; `Unavailable` if
         nothing could be stored.
@@ -181,7 +183,7 @@ def _content(subject: object, scopes: Collection[str], client_id: str | None, cl
     """Return what a caller may put into a token, after checking it."""
     if not isinstance(subject, str) or not subject:
         raise TypeError(f"subject: {subject!r} is no subject; write a non-empty str, such as str(user.id)")
-    if isinstance(scopes, str) or not all(map(is_scope_token, scopes)):
+    if not isinstance(scopes, Collection) or isinstance(scopes, str) or not all(map(is_scope_token, scopes)):
         raise ValueError("scopes: write a list of names without spaces and quotes, such as ['orders:write']")
     own = _OWN_CLAIMS.intersection(claims or ())
     if own:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple, NoReturn, Self, TypedDict, Unpack
 
-from jwt_middleware.discovery import DiscoveredLocation, FixedLocation, metadata_urls
+from jwt_middleware.discovery import DiscoveredLocation, FixedLocation, issuer_faults, metadata_urls
 from jwt_middleware.errors import Unavailable
 from jwt_middleware.events import EventHook, KeyDropped, KeysNotRefreshed, KeysRefreshed, KeyUnknown, emit, log_events
 from jwt_middleware.faults import ConfigurationError, callable_faults, refuse, seconds_faults, url_faults, whole_faults
@@ -128,7 +128,7 @@ class RemoteJWKSet:
         """
         allow_http = options.get("allow_http", False)
         # A URL that is none is told once, with all that is wrong with the options.
-        faults = list(url_faults("issuer", issuer, allow_http=allow_http))
+        faults = list(issuer_faults(issuer, allow_http=allow_http))
         try:
             keys = cls("https://unknown.invalid" if faults else metadata_urls(issuer)[0], **options)
         except ConfigurationError as exc:

@@ -18,6 +18,15 @@ _KEY_NOT_SECRET = (
 )
 
 
+# What else may be in a PEM, and what to write then.
+_INSTEAD = {
+    b"PRIVATE KEY-----": "write PrivateKey(pem, ...).public_key()",
+    b"PUBLIC KEY-----": "only the private key signs; write that",
+    b"CERTIFICATE-----": "'openssl x509 -in cert.pem -pubkey -noout' prints the public key of this certificate",
+    b"": "write its whole text, with the BEGIN and END lines",
+}
+
+
 class KeyAtHand:
     """A source whose ring never changes."""
 
@@ -166,9 +175,12 @@ def _pem_faults(pem: object, algorithm: str, *, private: bool) -> Iterator[str]:
     if not isinstance(pem, bytes):
         yield f"pem: this {type(pem).__name__} is no PEM; pass the file's text as str or bytes"
     elif label not in pem:
-        is_private = b"PRIVATE KEY-----" in pem
-        instead = "PrivateKey(pem, ...).public_key()" if is_private else "its whole text, with the BEGIN and END lines"
-        yield f"pem: this is no {'private' if private else 'public'} key in PEM form; write {instead}"
+        found = next((instead for name, instead in _INSTEAD.items() if name in pem), _INSTEAD[b""])
+        yield f"pem: this is no {'private' if private else 'public'} key in PEM form; {found}"
+    elif b"ENCRYPTED" in pem:
+        yield "pem: this key is encrypted; 'openssl pkey -in key.pem' writes it unencrypted"
+    elif b"\\n" in pem:
+        yield r"pem: its lines are parted by the two characters \n; write pem.replace('\\n', '\n')"
 
 
 def _under_both_names(key: Key) -> list[Key]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import Protocol
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from jwt_middleware.credentials import Extractor, from_header
+from jwt_middleware.credentials import Extractor, from_cookie, from_header
 from jwt_middleware.errors import AuthError, InvalidRequest, MissingToken
 from jwt_middleware.events import CallableFailed, EventHook, RequestRejected, emit, log_events
 from jwt_middleware.faults import callable_faults, refuse
@@ -51,7 +51,7 @@ class JWTMiddleware:
     ) -> None:
         refuse(
             callable_faults(app=app, credential=credential, render=render, on_event=on_event),
-            _other_faults(verifier, policy, realm),
+            _other_faults(verifier, policy, credential, realm),
         )
         self._app = app
         self._verify = verifier.verify
@@ -127,10 +127,12 @@ def _is_preflight(environ: WSGIEnvironment) -> bool:
     )
 
 
-def _other_faults(verifier: object, policy: object, realm: object) -> Iterator[str]:
+def _other_faults(verifier: object, policy: object, credential: object, realm: object) -> Iterator[str]:
     if not callable(getattr(verifier, "verify", None)):
         yield f"verifier: a {type(verifier).__name__} cannot verify; pass a Verifier"
     if not isinstance(policy, Policy):
         yield f"policy: a {type(policy).__name__} is no policy; write Policy(public('/health'), ...)"
+    if credential is from_cookie:
+        yield "credential: from_cookie makes an extractor; write e.g. from_cookie('__Host-token')"
     if not isinstance(realm, str) or re.fullmatch(_REALM, realm) is None:
         yield f"realm: {realm!r} cannot be quoted in a header; write printable ASCII without quotes and backslashes"

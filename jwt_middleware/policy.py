@@ -47,8 +47,8 @@ class Rule(NamedTuple):
             held = token.scopes
             if not held.issuperset(self.scopes) or (self.any_scope and held.isdisjoint(self.any_scope)):
                 raise InsufficientScope(scopes=(*self.scopes, *self.any_scope))
-        if self.check is not None and not _passes(self.check, token, environ):
-            raise AccessDenied
+        if self.check is not None:
+            _approve(self.check, token, environ)
 
     def __str__(self) -> str:
         name = {PUBLIC: "public", DELEGATED: "delegate", OPTIONAL: "optional", REQUIRED: "require"}
@@ -91,20 +91,25 @@ def require(
 ) -> Rule:
     """Ask for a valid token that holds all of `scopes` and at least one of `any_scope`.
 
-    `check` is called as ``check(token, environ)`` and must answer something true; it may raise an
-    `AuthError` of its own. Anything else it raises denies access. Paths and methods as in `public`.
+    `check` is called as ``check(token, environ)`` and must answer True; it may raise an `AuthError` of its
+    own. Anything else that it raises or answers denies access. Paths and methods as in `public`.
     """
     return _rule(REQUIRED, paths, methods, scopes=scopes, any_scope=any_scope, check=check)
 
 
-def _passes(check: Check, token: AccessToken, environ: WSGIEnvironment) -> object:
+def _approve(check: Check, token: AccessToken, environ: WSGIEnvironment) -> None:
     try:
-        return check(token, environ)
+        answer = check(token, environ)
+        if not isinstance(answer, bool | None):
+            # A coroutine, a generator or the str "false" is true to Python.
+            raise TypeError(f"check answered a {type(answer).__name__}; it must answer True or False")
     except AuthError:
         raise
     except Exception as exc:
         # Fail closed: a check that trips over a token has not approved of it.
         raise AccessDenied from exc
+    if not answer:
+        raise AccessDenied
 
 
 class Decision:
@@ -280,6 +285,8 @@ def _path_faults(paths: Collection[object]) -> Iterator[str]:
         base = path.removesuffix("*") if path.endswith("/*") else path
         if "*" in base:
             yield f"paths: {path!r} has a * that is not its last segment; write e.g. '/static/*'"
+        elif not set("<>{}").isdisjoint(base):
+            yield f"paths: {path!r} is a pattern of a router; rules know '/orders' and, for all below it, '/orders/*'"
         elif base not in {clean_path(base), clean_path(base) + "/"}:
             yield f"paths: {path!r} can never match as written; write {clean_path(base)!r}"
 

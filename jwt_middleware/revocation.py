@@ -84,8 +84,11 @@ class Revocations:
     def revoke(self, token: AccessToken) -> None:
         """Refuse this token from now on.
 
-        Raises ValueError for a token without ``jti``, and `Unavailable` if nothing could be stored.
+        Raises TypeError for a token's text, ValueError for a token without ``jti``, and `Unavailable` if
+        nothing could be stored.
         """
+        if not isinstance(token, AccessToken):
+            raise TypeError(f"token: a {type(token).__name__} is none; pass an AccessToken, such as token_from(environ)")
         if not token.id:
             raise ValueError("token: it has no jti to be known by")
         self._put(entry_key("token", token.issuer, token.id), "revoked", token.expires_at)

@@ -144,6 +144,8 @@ def _end(connection: "Connection", process: int) -> None:
 def _path_faults(path: object) -> Iterator[str]:
     if not isinstance(path, str | os.PathLike) or str(path) in {"", ":memory:"}:
         yield f"path: {path!r} is no file; write e.g. 'sessions.db', or use MemoryStore"
+    elif os.path.isdir(path):
+        yield f"path: {os.fsdecode(path)!r} is a folder; write the name of a file in it"
     elif not os.path.isdir(folder := os.path.dirname(os.path.abspath(os.fsdecode(path)))):
         yield f"path: there is no folder {folder!r}; make it first"
 

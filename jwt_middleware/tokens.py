@@ -63,6 +63,10 @@ class AccessToken:
         """Return one claim, or `default` if the token does not carry it."""
         return _copy(self._claims.get(name, default))
 
+    def strings(self, name: str) -> tuple[str, ...]:
+        """Return the strings of a claim that is one or a list of them, such as roles; none of any other claim."""
+        return tuple(_words(self._claims.get(name), split=False))
+
     @property
     def issuer(self) -> str | None:
         """``iss``."""
@@ -78,7 +82,7 @@ class AccessToken:
     @property
     def audience(self) -> tuple[str, ...]:
         """``aud`` as a tuple, whether it was one string or several."""
-        return tuple(_words(self._claims.get("aud"), split=False))
+        return self.strings("aud")
 
     @property
     def id(self) -> str | None:

@@ -2,7 +2,8 @@
 
 Pass them as ``Verifier(..., validators=[...])``. They run on every request, also when the token comes out of
 the cache, after everything else has been checked. Anything of this shape is a validator; one that raises
-something other than an `AuthError` refuses the token as ``claim_invalid``.
+something other than an `AuthError`, or answers something other than None, refuses the token as
+``claim_invalid``.
 """
 
 from collections.abc import Callable

@@ -257,7 +257,10 @@ def _trust_faults(verifiers: Sequence[object]) -> Iterator[str]:
 
 def _run(validate: Validator, token: AccessToken) -> None:
     try:
-        validate(token)
+        answer = validate(token)
+        if answer is not None:
+            # A verdict that nobody reads, a coroutine, or another validator that was not called.
+            raise TypeError(f"a validator answered a {type(answer).__name__}; it must raise InvalidToken or answer None")
     except AuthError:
         raise
     except Exception as exc:

@@ -165,3 +165,11 @@ def test_from_cookie_with_impossible_name_is_refused(name):
     """A name that no cookie can have is a mistake at start."""
     with pytest.raises(ConfigurationError, match=r"^name: "):
         from_cookie(name)
+
+
+def test_from_cookie_shows_nothing_of_a_request_it_was_mistaken_for():
+    """Where the maker itself is called with environ, the credential stays out of the traceback."""
+    with pytest.raises(ConfigurationError, match=r"^name: a dict is no cookie name") as caught:
+        from_cookie({"HTTP_AUTHORIZATION": "Bearer a.b.c"})
+
+    assert "Bearer" not in str(caught.value)

@@ -252,7 +252,9 @@ def test_command_line_serves_and_prints_curl_lines():
         pytest.param(["--port", "http"], {}, "argument --port: invalid int value: 'http'", id="bad port"),
         pytest.param(["--port", "70000"], {}, "cannot listen on 127.0.0.1:70000", id="impossible port"),
         pytest.param(["--colour"], {}, "unrecognized arguments: --colour", id="unknown option"),
-        pytest.param(["--token-ttl", "0"], {}, "--token-ttl: 0 is no whole number", id="bad life time"),
+        pytest.param(
+            ["--token-ttl", "0"], {}, "--token-ttl: 0 is not usable; write a whole number from 1 up", id="bad life time"
+        ),
         pytest.param(["--sqlite", "no/such/folder/x.db"], {}, "there is no folder", id="bad file"),
         pytest.param(["--redis", "http://x"], {}, "no URL of Redis", id="bad Redis"),
         pytest.param(["--redis", "redis://x", "--sqlite", "x"], {}, "not allowed with", id="two stores"),

@@ -1,6 +1,7 @@
 """The documents: their examples run, and what they name exists."""
 
 import ast
+import json
 import re
 from pathlib import Path
 
@@ -29,6 +30,7 @@ def names(monkeypatch, tmp_path):
     if not settings.configured:
         settings.configure(SECRET_KEY=SECRET, ALLOWED_HOSTS=["*"])
     monkeypatch.setenv("JWT_SECRET", SECRET)
+    monkeypatch.chdir(tmp_path)
     rsa_key = PrivateKey(pem_of(rsa.generate_private_key(public_exponent=65537, key_size=2048)), algorithm="RS256")
     ec_key = PrivateKey(pem_of(ec.generate_private_key(ec.SECP256R1())), algorithm="ES256", key_id="k")
     jwk = public_jwk(ec_key.key)
@@ -37,7 +39,6 @@ def names(monkeypatch, tmp_path):
         "public_pem": public_pem(rsa_key.key),
         "private_pem": pem_of(ec_key.key.material),
         "jwk": jwk,
-        "path": tmp_path / "sessions.db",
         "jwks_json": f'{{"keys": [{str(jwk).replace(chr(39), chr(34))}]}}',
     }
 
@@ -58,6 +59,19 @@ def test_smallest_example_does_what_it_says(names):
 
     assert app.get("/", headers=bearer(token)).text == "Hello alice\n"
     assert app.get("/", status=401).json["reason"] == "token_missing"
+
+
+def test_django_example_answers_as_the_middleware_does(names):
+    """A failure that a view raises keeps its status, challenge and body."""
+    for example in examples("docs/errors.md"):
+        exec(example, names)
+    failure = names["InsufficientScope"](scopes=["orders:delete"])
+
+    response = names["AnswerAuthErrors"](None).process_exception(None, failure)
+
+    assert (response.status_code, response["WWW-Authenticate"]) == (403, failure.challenge())
+    assert json.loads(response.content) == failure.to_dict()
+    assert names["AnswerAuthErrors"](None).process_exception(None, KeyError()) is None
 
 
 def test_security_document_names_tests_that_exist():

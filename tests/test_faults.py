@@ -37,7 +37,7 @@ def test_what_is_no_number_of_seconds_is_named(value):
     (fault,) = seconds_faults(0, a=value)
 
     assert fault.startswith("a: ")
-    assert fault.endswith("write one from 0 up, below 2^31")
+    assert fault.endswith("write a number of seconds from 0 up, below 2^31")
 
 
 @pytest.mark.parametrize("value", [0, -1, 1.0, math.nan, "1", None, True, 2**31, HUGE])

@@ -91,7 +91,7 @@ def test_access_token_needs_a_subject(issuer, subject):
         issuer.access_token(subject)
 
 
-@pytest.mark.parametrize("scopes", ["read", ["a b"], [""], ['"'], [1]])
+@pytest.mark.parametrize("scopes", ["read", ["a b"], [""], ['"'], [1], None])
 def test_access_token_refuses_scopes_that_are_none(issuer, scopes):
     """A scope with a space would be two."""
     with pytest.raises(ValueError, match=r"^scopes: "):
@@ -133,6 +133,7 @@ def test_access_token_refuses_what_no_verifier_would_accept(issuer, arguments):
         pytest.param("key", [], id="no key at all"),
         pytest.param("issuer", "", id="empty issuer"),
         pytest.param("issuer", None, id="no issuer"),
+        pytest.param("issuer", 5, id="issuer a number"),
         pytest.param("audience", "", id="empty audience"),
         pytest.param("audience", [], id="no audience"),
         pytest.param("audience", None, id="audience None"),
@@ -152,6 +153,15 @@ def test_wrong_argument_is_refused(argument, value):
 
     with pytest.raises(ConfigurationError, match=f"^{argument}: "):
         TokenIssuer(arguments.pop("key"), **arguments)
+
+
+def test_keys_without_id_may_be_several():
+    """A token without ``kid`` is checked with each of them, so that a secret can be changed."""
+    new, old = SecretKey(SECRET + "x"), SecretKey(SECRET)
+
+    token = TokenIssuer([new, old], issuer=ISSUER, audience=AUDIENCE).access_token("alice")
+
+    assert Verifier([old, new], issuer=ISSUER, audience=AUDIENCE).verify(token).subject == "alice"
 
 
 def test_public_key_cannot_issue(private_keys):

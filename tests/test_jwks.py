@@ -601,7 +601,7 @@ def test_wrong_argument_is_refused(arguments, named):
     assert "secret@" not in str(caught.value)
 
 
-@pytest.mark.parametrize("issuer", ["", None, "http://id.example.com", "id.example.com"])
+@pytest.mark.parametrize("issuer", ["", None, "http://id.example.com", "id.example.com", "https://a.example/.well-known/x"])
 def test_wrong_issuer_is_refused(issuer):
     """What cannot be an issuer's URL is found while constructing."""
     with pytest.raises(ConfigurationError, match="issuer"):

@@ -134,6 +134,9 @@ def test_public_key_takes_str_and_bytes(private_keys):
     assert PublicKey(pem.decode(), algorithm="RS256").ring().algorithms == PublicKey(pem, algorithm="RS256").ring().algorithms
 
 
+ENCRYPTED = KINDS["RSA"].private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"x"))
+
+
 @pytest.mark.parametrize(
     ("pem", "algorithm"),
     [
@@ -144,9 +147,6 @@ def test_public_key_takes_str_and_bytes(private_keys):
         pytest.param(pem_of(ed448.Ed448PrivateKey.generate()), "EdDSA", id="Ed448"),
         pytest.param(pem_of(ec.generate_private_key(ec.SECP256K1())), "ES256", id="secp256k1"),
         pytest.param(pem_of(rsa.generate_private_key(public_exponent=65537, key_size=1024)), "RS256", id="1024 bits"),
-        pytest.param(
-            KINDS["RSA"].private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"x")), "RS256", id="encrypted"
-        ),
         pytest.param(b"-----BEGIN PRIVATE KEY-----\nbm8=\n-----END PRIVATE KEY-----\n", "RS256", id="no key"),
         pytest.param(b"-----BEGIN PRIVATE KEY-----", "EdDSA", id="cut off"),
     ],
@@ -165,8 +165,23 @@ def test_public_key_refuses_a_private_one(pems):
 
 def test_private_key_refuses_a_public_one(private_keys):
     """A public key cannot sign."""
-    with pytest.raises(ConfigurationError, match="no private key in PEM form"):
+    with pytest.raises(ConfigurationError, match="no private key in PEM form; only the private key signs"):
         PrivateKey(public_pem(private_keys["RS256"].key), algorithm="RS256")
+
+
+@pytest.mark.parametrize(
+    ("pem", "named"),
+    [
+        pytest.param(ENCRYPTED, "this key is encrypted", id="encrypted"),
+        pytest.param(pem_of(KINDS["RSA"]).replace(b"\n", rb"\n"), r"pem\.replace", id="out of an environment variable"),
+        pytest.param(b"-----BEGIN CERTIFICATE-----", "public key of this certificate", id="certificate"),
+        pytest.param(b"MIIE", "its whole text", id="no BEGIN line"),
+    ],
+)
+def test_pem_that_is_mistaken_for_a_key_is_told_the_way(pem, named):
+    """The usual mistakes each have their own advice."""
+    with pytest.raises(ConfigurationError, match=named):
+        PrivateKey(pem, algorithm="RS256")
 
 
 @pytest.mark.parametrize("algorithm", ["HS256", "none", "RS1", None])

@@ -366,6 +366,7 @@ def echo_nothing(environ, start_response):
         pytest.param("policy", [public("/x")], id="a list instead of a policy"),
         pytest.param("policy", None, id="no policy"),
         pytest.param("credential", "token", id="a name instead of an extractor"),
+        pytest.param("credential", from_cookie, id="an extractor's maker instead of an extractor"),
         pytest.param("render", "json", id="a name instead of a renderer"),
         pytest.param("on_event", None, id="no hook"),
         pytest.param("realm", "", id="empty realm"),

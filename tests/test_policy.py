@@ -17,6 +17,7 @@ from jwt_middleware import (
     require,
 )
 from jwt_middleware.policy import DELEGATED, OPTIONAL, PUBLIC, REQUIRED, clean_path
+from jwt_middleware.validators import claim_is
 
 
 def mode(policy, path, method="GET"):
@@ -251,10 +252,13 @@ def test_require_checks_either_kind_of_scopes_alone(rule, scope, granted):
         pytest.param(lambda token, environ: False, "check_failed", id="false"),
         pytest.param(lambda token, environ: None, "check_failed", id="forgotten return"),
         pytest.param(lambda token, environ: token.claims["nope"], "check_failed", id="exception"),
+        pytest.param(lambda token, environ: "false", "check_failed", id="text that says no"),
+        pytest.param(lambda token, environ: (role == "admin" for role in ["user"]), "check_failed", id="generator"),
+        pytest.param(lambda token, environ: claim_is("role", "admin"), "check_failed", id="forgotten call"),
     ],
 )
 def test_check_must_approve(check, reason):
-    """A check that does not answer something true denies access."""
+    """A check that does not answer True denies access: much that says no is true to Python."""
     error = permits(require("/x", check=check), {"sub": "alice"}, {"user": "alice"})
 
     assert (error.reason if error else None) == reason
@@ -345,6 +349,8 @@ def test_explain_knows_of_preflights():
         pytest.param(lambda: public("/a*"), "not its last segment", id="star within a segment"),
         pytest.param(lambda: public("*"), "not its last segment", id="star alone"),
         pytest.param(lambda: public(""), "can never match", id="empty"),
+        pytest.param(lambda: require("/a/<int:id>"), "'/a/<int:id>' is a pattern of a router", id="pattern of Flask"),
+        pytest.param(lambda: require("/a/{id}"), "'/a/{id}' is a pattern of a router", id="pattern of Falcon"),
         pytest.param(lambda: public(["/a"]), "a list is no path", id="list"),
         pytest.param(lambda: public("/a", methods=["get"]), "methods: ['get'] are no HTTP methods", id="lower case"),
         pytest.param(lambda: public("/a", methods=[]), "methods: [] are no HTTP methods", id="no methods"),

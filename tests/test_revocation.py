@@ -115,6 +115,12 @@ def test_token_without_id_cannot_be_revoked(make_verifier, revocations):
         revocations.revoke(make_verifier().verify(signed(jti=None)))
 
 
+def test_text_of_a_token_is_not_revoked(revocations):
+    """It was not verified: its `jti` may be anybody's."""
+    with pytest.raises(TypeError, match=r"^token: a str is none; pass an AccessToken"):
+        revocations.revoke(sign_raw(good_claims()))
+
+
 def test_revocation_outlives_the_token(verifier, revocations, clock):
     """The entry stays until even a verifier with a late clock refuses the token as expired, and then goes."""
     token = signed(exp=NOW + 100)
@@ -365,7 +371,7 @@ def test_verifier_forgives_no_longer_than_a_revocation_lasts(make_verifier, revo
         make_verifier(revocations=revocations, leeway=301)
 
     make_verifier(revocations=revocations, leeway=300)
-    with pytest.raises(ConfigurationError, match=r"^leeway: '5' is no number"):
+    with pytest.raises(ConfigurationError, match=r"^leeway: '5' is not usable"):
         make_verifier(revocations=revocations, leeway="5")
 
 

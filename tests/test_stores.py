@@ -385,6 +385,7 @@ def test_sqlite_store_says_where_it_is(path):
         pytest.param({"path": ":memory:"}, "MemoryStore", id="in memory"),
         pytest.param({"path": ""}, "path", id="no path"),
         pytest.param({"path": None}, "path", id="None"),
+        pytest.param({"path": "tests"}, "'tests' is a folder", id="folder"),
         pytest.param({"path": "no/such/folder/entries.db"}, "folder", id="no folder"),
         pytest.param({"timeout": -1}, "timeout", id="timeout negative"),
         pytest.param({"timeout": "1"}, "timeout", id="timeout a str"),

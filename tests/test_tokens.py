@@ -75,6 +75,22 @@ def test_client_id_has_other_names_with_some_issuers(claims, client):
     assert AccessToken(claims, {}).client_id == client
 
 
+@pytest.mark.parametrize(
+    ("claim", "strings"),
+    [
+        pytest.param(["user", "admin"], ("user", "admin"), id="list"),
+        pytest.param("non-admin", ("non-admin",), id="one string is not searched"),
+        pytest.param(["a", 1, None, ["b"]], ("a",), id="other members left out"),
+        pytest.param({"admin": True}, (), id="object"),
+        pytest.param(None, (), id="null"),
+    ],
+)
+def test_strings_of_a_claim_are_safe_to_look_through(claim, strings):
+    """A claim that should be a list of roles is read as one, whatever the issuer wrote."""
+    assert AccessToken({"roles": claim}, {}).strings("roles") == strings
+    assert AccessToken({}, {}).strings("roles") == ()
+
+
 def test_audience_of_one_is_a_tuple():
     """One audience and a list of one read alike."""
     assert AccessToken({"aud": "a"}, {}).audience == ("a",)

@@ -357,6 +357,25 @@ def test_validator_that_breaks_refuses(make_verifier):
     assert isinstance(caught.value.__cause__, KeyError)
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(False, id="verdict"),
+        pytest.param(claim_is("role", "admin"), id="forgotten call"),
+        pytest.param(iter([]), id="generator"),
+    ],
+)
+def test_validator_that_answers_refuses(make_verifier, answer):
+    """A validator raises or answers nothing: whatever else it answers, nobody would read."""
+    verifier = make_verifier(validators=[lambda token: answer])
+
+    with pytest.raises(InvalidToken) as caught:
+        verifier.verify(sign_raw(good_claims()))
+
+    assert caught.value.reason == "claim_invalid"
+    assert isinstance(caught.value.__cause__, TypeError)
+
+
 def test_cached_token_still_expires(make_verifier, clock):
     """Time is checked on every use."""
     verifier = make_verifier()
