@@ -30,11 +30,12 @@ from jwt_middleware.jose import ASYMMETRIC
 from jwt_middleware.jwks import KeySetStatus, RemoteJWKSet
 from jwt_middleware.keys import JWKSet, PrivateKey, PublicKey, SecretKey
 from jwt_middleware.middleware import JWTMiddleware
-from jwt_middleware.policy import Policy, delegate, optional, public, require
+from jwt_middleware.policy import Policy
 from jwt_middleware.redis_store import RedisStore
 from jwt_middleware.refresh import Freshness
 from jwt_middleware.responses import problem_details, render_json
 from jwt_middleware.revocation import Revocations
+from jwt_middleware.rules import delegate, optional, public, require
 from jwt_middleware.sqlite_store import SQLiteStore
 from jwt_middleware.stores import MemoryStore, Store, StoreError
 from jwt_middleware.tokens import AccessToken, token_from

@@ -18,11 +18,11 @@ _KEY_NOT_SECRET = (
 )
 
 
-# What else may be in a PEM, and what to write then.
+# What else may be in a PEM, and what to do then. The last one is in everything.
 _INSTEAD = {
     b"PRIVATE KEY-----": "write PrivateKey(pem, ...).public_key()",
     b"PUBLIC KEY-----": "only the private key signs; write that",
-    b"CERTIFICATE-----": "'openssl x509 -in cert.pem -pubkey -noout' prints the public key of this certificate",
+    b"CERTIFICATE-----": "a certificate holds a public key, which 'openssl x509 -in cert.pem -pubkey -noout' prints",
     b"": "write its whole text, with the BEGIN and END lines",
 }
 
@@ -164,7 +164,7 @@ def _key_from_pem(pem: str | bytes, algorithm: str, key_id: str | None, *, priva
         # What a member of a JWK set must be, a key in PEM form must be too.
         read_jwk(public_jwk(key), [algorithm])
     except ValueError as exc:
-        raise ConfigurationError(f"pem: {exc}; write a key that {algorithm} can use, unencrypted") from exc
+        raise ConfigurationError(f"pem: {exc}; write a key that {algorithm} can use") from exc
     return key
 
 
@@ -175,7 +175,7 @@ def _pem_faults(pem: object, algorithm: str, *, private: bool) -> Iterator[str]:
     if not isinstance(pem, bytes):
         yield f"pem: this {type(pem).__name__} is no PEM; pass the file's text as str or bytes"
     elif label not in pem:
-        found = next((instead for name, instead in _INSTEAD.items() if name in pem), _INSTEAD[b""])
+        found = next(instead for name, instead in _INSTEAD.items() if name in pem)
         yield f"pem: this is no {'private' if private else 'public'} key in PEM form; {found}"
     elif b"ENCRYPTED" in pem:
         yield "pem: this key is encrypted; 'openssl pkey -in key.pem' writes it unencrypted"

@@ -9,8 +9,9 @@ from jwt_middleware.credentials import Extractor, from_cookie, from_header
 from jwt_middleware.errors import AuthError, InvalidRequest, MissingToken
 from jwt_middleware.events import CallableFailed, EventHook, RequestRejected, emit, log_events
 from jwt_middleware.faults import callable_faults, refuse
-from jwt_middleware.policy import DELEGATED, OPTIONAL, PUBLIC, Policy
+from jwt_middleware.policy import Policy
 from jwt_middleware.responses import Renderer, Responder, render_json
+from jwt_middleware.rules import DELEGATED, OPTIONAL, PUBLIC
 from jwt_middleware.tokens import CLAIMS, ERROR, TOKEN, AccessToken
 
 _REALM = r"[\x20\x21\x23-\x5B\x5D-\x7E]+"

@@ -174,7 +174,7 @@ def test_private_key_refuses_a_public_one(private_keys):
     [
         pytest.param(ENCRYPTED, "this key is encrypted", id="encrypted"),
         pytest.param(pem_of(KINDS["RSA"]).replace(b"\n", rb"\n"), r"pem\.replace", id="out of an environment variable"),
-        pytest.param(b"-----BEGIN CERTIFICATE-----", "public key of this certificate", id="certificate"),
+        pytest.param(b"-----BEGIN CERTIFICATE-----", "a certificate holds a public key", id="certificate"),
         pytest.param(b"MIIE", "its whole text", id="no BEGIN line"),
     ],
 )

@@ -9,9 +9,9 @@ import jwt_middleware
 
 PACKAGE = Path(jwt_middleware.__file__).parent
 FLOORS = [
-    ["errors", "events", "faults", "fetch", "refresh"],
+    ["errors", "events", "faults", "fetch", "paths", "refresh"],
     ["jose", "stores", "tokens"],
-    ["credentials", "discovery", "jwk", "redis_store", "revocation", "ring", "sqlite_store", "testing", "validators"],
+    ["credentials", "discovery", "jwk", "redis_store", "revocation", "ring", "rules", "sqlite_store", "testing", "validators"],
     ["keys"],
     ["jwks", "sessions"],
     ["issuer", "policy", "responses", "verifier"],

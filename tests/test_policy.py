@@ -16,7 +16,8 @@ from jwt_middleware import (
     public,
     require,
 )
-from jwt_middleware.policy import DELEGATED, OPTIONAL, PUBLIC, REQUIRED, clean_path
+from jwt_middleware.paths import clean_path
+from jwt_middleware.rules import DELEGATED, OPTIONAL, PUBLIC, REQUIRED
 from jwt_middleware.validators import claim_is
 
 
@@ -244,6 +245,17 @@ def test_require_checks_either_kind_of_scopes_alone(rule, scope, granted):
     assert (permits(rule, {"scope": scope}) is None) is granted
 
 
+def not_awaited():
+    """Return a coroutine, closed so that Python does not warn of it."""
+
+    async def verdict():
+        return False
+
+    coroutine = verdict()
+    coroutine.close()
+    return coroutine
+
+
 @pytest.mark.parametrize(
     ("check", "reason"),
     [
@@ -255,6 +267,7 @@ def test_require_checks_either_kind_of_scopes_alone(rule, scope, granted):
         pytest.param(lambda token, environ: "false", "check_failed", id="text that says no"),
         pytest.param(lambda token, environ: (role == "admin" for role in ["user"]), "check_failed", id="generator"),
         pytest.param(lambda token, environ: claim_is("role", "admin"), "check_failed", id="forgotten call"),
+        pytest.param(lambda token, environ: not_awaited(), "check_failed", id="forgotten await"),
     ],
 )
 def test_check_must_approve(check, reason):
