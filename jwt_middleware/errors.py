@@ -176,6 +176,7 @@ class InvalidGrant(AuthError):
     reasons = {
         "refresh_token_invalid": "The refresh token is malformed or was not issued here",
         "refresh_token_expected": "An access token was sent where a refresh token belongs",
+        "refresh_token_not_yet_valid": "The refresh token was issued in the future",
         "refresh_token_expired": "The refresh token has expired",
         "refresh_token_revoked": "The session of the refresh token was ended",
         "refresh_token_reused": "The refresh token was used before, so its session was ended",

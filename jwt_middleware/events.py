@@ -129,14 +129,33 @@ class StoreFailed(NamedTuple):
 
 
 class StoreFull(NamedTuple):
-    """A `MemoryStore` holds as many entries as it may, and drops those first that expire soonest; told once."""
+    """A `MemoryStore` is full and refuses new entries; told once for each store.
+
+    It keeps what it holds. It refuses refreshes first; the last tenth is for revocations.
+    """
 
     max_entries: int
 
     @property
     def level(self) -> int:
-        """ERROR: what is dropped is no longer revoked."""
+        """ERROR: until entries expire, nobody can refresh."""
         return logging.ERROR
+
+
+class StoreExposed(NamedTuple):
+    """A `RedisStore` uses a connection that others can read or open; told when it is constructed.
+
+    `host` is where Redis runs. `problem` says what is missing. The URL is not in the event, because
+    it may hold the password.
+    """
+
+    host: str
+    problem: str
+
+    @property
+    def level(self) -> int:
+        """WARNING."""
+        return logging.WARNING
 
 
 class RefreshTokenReused(NamedTuple):
@@ -161,6 +180,7 @@ Event = (
     | KeyUnknown
     | StoreFailed
     | StoreFull
+    | StoreExposed
     | RefreshTokenReused
 )
 EventHook = Callable[[Event], object]

@@ -1,9 +1,12 @@
 """`RedisStore`: a store for many machines."""
 
 from collections.abc import Callable, Iterator, Sequence
+from ipaddress import ip_address
+from ssl import CERT_NONE
 from typing import TYPE_CHECKING, Any, Final
 
-from jwt_middleware.faults import ConfigurationError, refuse, seconds_faults
+from jwt_middleware.events import EventHook, StoreExposed, emit, log_events
+from jwt_middleware.faults import ConfigurationError, callable_faults, refuse, seconds_faults
 from jwt_middleware.stores import StoreError
 
 if TYPE_CHECKING:
@@ -27,21 +30,38 @@ class RedisStore:
     `prefix` begins every key. Entries expire by the clock of the Redis server, which should be set right.
     Redis must not evict keys: use ``maxmemory-policy noeviction``.
 
+    If another host runs Redis, use ``rediss://`` and a password: without them a `StoreExposed`
+    event says what is missing.
+
     Nothing is connected before it is needed. Methods raise `StoreError` while Redis cannot answer. Needs the
     extra ``redis``; raises `ConfigurationError` without it, and for a wrong argument.
     """
 
-    def __init__(self, client_or_url: "str | Redis", *, prefix: str = "jwt_middleware:", timeout: float = 0.5) -> None:
+    def __init__(
+        self,
+        client_or_url: "str | Redis",
+        *,
+        prefix: str = "jwt_middleware:",
+        timeout: float = 0.5,
+        on_event: EventHook = log_events,
+    ) -> None:
         try:
             import redis
         except ImportError as exc:
             raise ConfigurationError("RedisStore needs redis-py: pip install 'wsgi-jwt-middleware[redis]'") from exc
-        refuse(_client_faults(client_or_url), _prefix_faults(prefix), seconds_faults(0.001, timeout=timeout))
+        refuse(
+            _client_faults(client_or_url),
+            _prefix_faults(prefix),
+            seconds_faults(0.001, timeout=timeout),
+            callable_faults(on_event=on_event),
+        )
         self._client = _client(client_or_url, timeout) if isinstance(client_or_url, str) else client_or_url
         self._prefix = prefix
         self._failures = (redis.RedisError, OSError, ValueError)
         self._get_many = self._client.register_script(_GET_MANY)
         self._add = self._client.register_script(_ADD)
+        for event in _exposures(self._client.connection_pool):
+            emit(on_event, event)
 
     def get(self, key: str) -> str | None:
         """Return the value, or None if there is none."""
@@ -94,6 +114,29 @@ def _client_faults(client_or_url: object) -> Iterator[str]:
             yield "client_or_url: this is no URL of Redis; write e.g. 'redis://localhost:6379/0'"
     elif not isinstance(client_or_url, Redis):
         yield f"client_or_url: a {type(client_or_url).__name__} is neither; write e.g. 'redis://localhost:6379/0'"
+
+
+def _exposures(pool: Any) -> Iterator[StoreExposed]:
+    """Say what a connection to another host lacks. Sentinels and Unix sockets have no host."""
+    from redis import SSLConnection
+
+    options = pool.connection_kwargs
+    host = options.get("host")
+    if host is None or _is_loopback(host):
+        return
+    if not issubclass(pool.connection_class, SSLConnection):
+        yield StoreExposed(host, "no TLS: use rediss://")
+    elif options.get("ssl_cert_reqs") in {"none", CERT_NONE}:
+        yield StoreExposed(host, "the certificate is not checked: remove ssl_cert_reqs")
+    if not any(options.get(name) for name in ("password", "credential_provider", "ssl_certfile")):
+        yield StoreExposed(host, "no password: set one with requirepass or an ACL")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
 
 
 def _prefix_faults(prefix: object) -> Iterator[str]:

@@ -1,20 +1,24 @@
 """`Revocations`: tokens that are refused before they expire: one, one session's, or all of a subject."""
 
 import math
-import time
+import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from hashlib import sha256
 from typing import Final, Literal
 
+from jwt_middleware.clock import current_time
 from jwt_middleware.errors import InvalidToken, RevokedToken, Unavailable
 from jwt_middleware.events import EventHook, StoreFailed, emit, log_events
 from jwt_middleware.faults import callable_faults, refuse, seconds_faults
-from jwt_middleware.stores import Store, store_faults
+from jwt_middleware.stores import Store, StoreError, check_answers, store_faults
 from jwt_middleware.tokens import AccessToken
 
 # Entries outlive what they revoke by this, in seconds: clocks differ, and a verifier has its leeway.
 MARGIN: Final = 300.0
+# How far ahead ``iat`` may be, in seconds: clocks differ, and a login in the second of a logout is
+# dated a second ahead. A token dated later would outlive the revocation of its subject.
+MAX_AHEAD: Final = 60.0
 # A century: how long something stays revoked where nobody says when the last token of it expires.
 _FOREVER: Final = 36_525 * 86_400.0
 # After a failure the store is left alone for this long, so that an outage costs one time-out and not one per
@@ -22,6 +26,8 @@ _FOREVER: Final = 36_525 * 86_400.0
 _PAUSE: Final = 0.5
 _EVENT_INTERVAL: Final = 10.0
 _MAX_ANSWERS: Final = 16_384
+_MAX_PUTS: Final = 5
+_SECOND: Final = re.compile(r"[1-9][0-9]{0,11}")
 
 Kind = Literal["token", "session", "subject", "spent"]
 
@@ -46,7 +52,7 @@ class Revocations:
         on_failure: Literal["refuse", "allow"] = "refuse",
         max_staleness: float = 0,
         on_event: EventHook = log_events,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = current_time,
     ) -> None:
         refuse(
             store_faults(store),
@@ -105,24 +111,50 @@ class Revocations:
     def revoke_subject(self, issuer: str | None, subject: str) -> None:
         """Refuse all tokens of the subject that were issued before now.
 
-        ``iat`` counts whole seconds, so a token issued later within this very second is refused too.
-        The store remembers one entry for each such subject, for good. Raises ValueError for an empty subject,
-        and `Unavailable` if nothing could be stored.
+        ``iat`` counts whole seconds, so a token issued later within this very second is refused
+        too. A token whose ``iat`` is ahead of our clock is not, so a verifier with revocations
+        accepts one minute at most. The store remembers one entry for each such subject, for good.
+        Raises ValueError for an empty subject, and `Unavailable` if nothing could be stored.
         """
-        self._put(entry_key("subject", issuer, _named("subject", subject)), str(int(self._clock()) + 1), None)
+        key = entry_key("subject", issuer, _named("subject", subject))
+        # If the clock was set back since the last time, an earlier second would undo that
+        # revocation.
+        earlier = revoked_before(self.ask_one(key))
+        for _ in range(_MAX_PUTS):
+            second = int(max(self._clock() + 1, earlier if earlier < math.inf else 0))
+            self._put(key, str(second), None)
+            # A refresh that has not seen the entry is dated before the end of the write. So the
+            # entry has to cover that moment too, also if the store was slow.
+            if self._clock() < second:
+                return
+        raise self.failed("put", StoreError("every write took more than a second"))
+
+    def ask_one(self, key: str) -> str | None:
+        """Return what the store has under a key now; raises `Unavailable`."""
+        try:
+            return check_answers([self._store.get(key)], 1)[0]
+        except Exception as exc:
+            raise self.failed("get", exc) from exc
 
     def _put(self, key: str, value: str, expires_at: float | None) -> None:
-        until = self._clock() + _FOREVER if expires_at is None else expires_at + MARGIN
+        # An ``exp`` may be up to 2^64, which is more than Redis takes.
+        latest = self._clock() + _FOREVER
+        until = latest if expires_at is None else min(expires_at + MARGIN, latest)
         try:
             self._store.put(key, value, until)
         except Exception as exc:
             raise self.failed("put", exc) from exc
-        self._answers.clear()
+        finally:
+            # A new dict, because a check may just now be waiting for an answer from before. It will
+            # write that to the old dict. Also after a failure, since the store may have got the
+            # entry.
+            self._answers = {}
 
     def _ask(self, keys: tuple[str, ...]) -> Sequence[str | None]:
         """Return what the store says of the keys, in one round trip at most."""
         now = self._clock()
-        answered_at, answer = self._answers.get(keys, (now, None))
+        answers = self._answers
+        answered_at, answer = answers.get(keys, (now, None))
         if answer is not None and 0 <= now - answered_at < self._max_staleness:
             return answer
         # Read once: another thread may set it anew.
@@ -133,18 +165,16 @@ class Revocations:
             # Whoever comes first tries again; the others do not wait for that.
             self._retry_at = now + _PAUSE
         try:
-            answer = self._store.get_many(keys)
-            if len(answer) != len(keys):
-                raise ValueError(f"{len(answer)} answers to {len(keys)} questions")
+            answer = check_answers(self._store.get_many(keys), len(keys))
         except Exception as exc:  # noqa: BLE001
-            # Whatever kind of store it is, one that raises has not answered.
+            # Any exception, of any kind of store, means that the store did not answer.
             self._retry_at = self._clock() + _PAUSE
             return self._without_store(exc)
         self._retry_at = None
         if self._max_staleness:
-            if len(self._answers) >= _MAX_ANSWERS:
-                self._answers.clear()
-            self._answers[keys] = (now, answer)
+            if len(answers) >= _MAX_ANSWERS:
+                answers.clear()
+            answers[keys] = (now, answer)
         return answer
 
     def _without_store(self, exc: Exception | None) -> Sequence[str | None]:
@@ -172,14 +202,13 @@ def entry_key(kind: Kind, issuer: str | None, name: str) -> str:
 
 
 def revoked_before(entry: str | None) -> float:
-    """Return the time out of a subject's entry: what was issued before it is revoked. In doubt that is all."""
+    """Return the time in a subject's entry: all tokens issued before it are revoked.
+
+    For an entry that `revoke_subject` cannot have written, all tokens are.
+    """
     if entry is None:
         return -math.inf
-    try:
-        time_of_issue = float(entry)
-    except (TypeError, ValueError):
-        return math.inf
-    return math.inf if math.isnan(time_of_issue) else time_of_issue
+    return int(entry) if _SECOND.fullmatch(entry) else math.inf
 
 
 @lru_cache(maxsize=4096)

@@ -1,12 +1,15 @@
 """`SQLiteStore`: a store in a file, for all processes of one machine."""
 
 import os
+import shlex
+import stat
 import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from jwt_middleware.clock import current_time
 from jwt_middleware.faults import callable_faults, refuse, seconds_faults
 from jwt_middleware.stores import StoreError
 
@@ -29,15 +32,22 @@ _PURGE: Final = "DELETE FROM entries WHERE key IN (SELECT key FROM entries WHERE
 class SQLiteStore:
     """A store in a file of a local disk, which survives a restart and serves several processes.
 
-    The file is made, readable for its owner only, when it is first needed. `timeout`, in seconds, is how
-    long a write waits for others. Every write is on the disk before it returns. `clock` returns the seconds
-    since the epoch.
+    The file is created when it is first needed, and only its owner can read and write it then.
+    `timeout`, in seconds, is how long a write waits for others. Every write is on the disk before
+    it returns. `clock` returns the seconds since the epoch.
 
-    Methods raise `StoreError` while the file cannot be used. If it is deleted, its entries are lost and a
-    new one is made.
+    Raises `ConfigurationError` for a wrong argument, and for an existing file whose mode gives
+    others access. Methods raise `StoreError` while the file cannot be used, and if others get
+    access to it later. If the file is deleted, its entries are lost and a new one is created.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, timeout: float = 1.0, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        timeout: float = 1.0,
+        clock: Callable[[], float] = current_time,
+    ) -> None:
         refuse(_path_faults(path), seconds_faults(0, timeout=timeout), callable_faults(clock=clock))
         # Imported where it is used: it takes longer than most of this package.
         import sqlite3
@@ -71,7 +81,8 @@ class SQLiteStore:
         while not self._run(_ADD, key, value, expires_at, now)[1]:
             there, _ = self._run("SELECT value FROM entries WHERE key = ?", key)
             if there:
-                return str(there[0][0])
+                first: str = there[0][0]
+                return first
             # It expired and went just now.
         self._run(_PURGE, now)
         return None
@@ -97,8 +108,10 @@ class SQLiteStore:
         return held.connection
 
     def _connect(self) -> "_Held":
-        # Made here, for the mode: what is in it is nobody else's business.
+        # Created here and not by SQLite, because of the mode: only the owner may read it.
         os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
+        for fault in _mode_faults(self._path):
+            raise StoreError(fault)
         # Another thread may only close it, when the thread is gone whose it is.
         connection = self._sqlite3.connect(self._path, timeout=self._timeout, isolation_level=None, check_same_thread=False)
         held = _Held(connection, (os.getpid(), *_identity(self._path)))
@@ -124,7 +137,7 @@ class SQLiteStore:
 class _Held:
     """A connection, whose and to which file it is; it is closed when its thread ends."""
 
-    def __init__(self, connection: "Connection", identity: tuple[int, int, int]) -> None:
+    def __init__(self, connection: "Connection", identity: tuple[int, int, int, int]) -> None:
         self.connection = connection
         self.identity = identity
         weakref.finalize(self, _end, connection, identity[0])
@@ -148,11 +161,22 @@ def _path_faults(path: object) -> Iterator[str]:
         yield f"path: {os.fsdecode(path)!r} is a folder; write the name of a file in it"
     elif not os.path.isdir(folder := os.path.dirname(os.path.abspath(os.fsdecode(path)))):
         yield f"path: there is no folder {folder!r}; make it first"
+    else:
+        yield from _mode_faults(os.fsdecode(path))
 
 
-def _identity(path: str) -> tuple[int, int]:
+def _mode_faults(path: str) -> Iterator[str]:
+    """Say whether others have access: whoever can write the file can undo a revocation."""
+    mode = stat.S_IMODE(os.stat(path).st_mode) if os.name == "posix" and os.path.exists(path) else 0
+    if mode & 0o007:
+        command = f"chmod o= {shlex.quote(path)}"
+        yield f"path: the mode {mode:04o} of {path!r} gives others access; run: {command}"
+
+
+def _identity(path: str) -> tuple[int, int, int]:
+    """Return what tells files apart, and the access of others, so that chmod is noticed."""
     try:
         status = os.stat(path)
     except FileNotFoundError:
-        return (0, 0)
-    return (status.st_dev, status.st_ino)
+        return (0, 0, 0)
+    return (status.st_dev, status.st_ino, status.st_mode & 0o007)

@@ -6,12 +6,14 @@
 import heapq
 import math
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
+from typing import Any, Final, NoReturn, Protocol
 
+from jwt_middleware.clock import current_time
 from jwt_middleware.events import EventHook, StoreFull, emit, log_events
 from jwt_middleware.faults import callable_faults, refuse, whole_faults
+
+_ANSWER_TYPES: Final = frozenset({str, type(None)})
 
 
 class StoreError(Exception):
@@ -21,9 +23,11 @@ class StoreError(Exception):
 class Store(Protocol):
     """Remembers short texts until they expire.
 
-    `expires_at` is in seconds since the epoch; from then on an entry is as good as absent. Every method
-    raises where the store cannot answer, for whatever reason, and does so soon: requests are waiting.
-    Methods are called from many threads at once.
+    `expires_at` is in seconds since the epoch; from then on an entry counts as absent. A store
+    never drops an entry before that: without room for a new entry it raises. Every method raises if
+    the store cannot answer, for any reason, and raises soon, because requests are waiting. Values
+    are exactly `str`: another type counts as a failure of the store. Many threads call the methods
+    at once.
     """
 
     def get(self, key: str) -> str | None:
@@ -45,8 +49,10 @@ class Store(Protocol):
 class MemoryStore:
     """A store for one process; what it holds ends with it.
 
-    When it holds `max_entries`, a new one pushes out that which would expire soonest, and a `StoreFull`
-    event says so, once. `clock` returns the seconds since the epoch.
+    It holds at most `max_entries` entries and never drops one before it expires. The last tenth is
+    for `put`, so that a flood of refreshes cannot prevent a logout: `add` raises `StoreError` from
+    nine tenths on, `put` only if the store is full. The first time, a `StoreFull` event says so.
+    `clock` returns the seconds since the epoch.
     """
 
     def __init__(
@@ -54,62 +60,77 @@ class MemoryStore:
         *,
         max_entries: int = 1_000_000,
         on_event: EventHook = log_events,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = current_time,
     ) -> None:
         refuse(whole_faults(1, max_entries=max_entries), callable_faults(on_event=on_event, clock=clock))
         self._max_entries = max_entries
+        self._max_added = max_entries - max_entries // 10
         self._on_event = on_event
         self._clock = clock
         self._lock = threading.Lock()
         self._entries: dict[str, tuple[str, float]] = {}
-        # The entries by their end, soonest first. Where an end was moved, the old one may still stand here.
+        # The entries by expiry, soonest first. If an expiry was moved, the old one may still be
+        # here.
         self._ends: list[tuple[float, str]] = []
-        self._is_full = self._told = False
+        self._told = False
 
     def get(self, key: str) -> str | None:
         """Return the value, or None if there is none. Takes no lock."""
         value, expires_at = self._entries.get(key, (None, 0.0))
-        return value if self._clock() < expires_at else None
+        # Written so that a clock that returns NaN hides no revocation.
+        return None if self._clock() >= expires_at else value
 
     def get_many(self, keys: Sequence[str]) -> list[str | None]:
         """Return the values of all keys in their order."""
         return [self.get(key) for key in keys]
 
     def put(self, key: str, value: str, expires_at: float) -> None:
-        """Set the value, whatever was there."""
+        """Set the value and replace any other. Raises `StoreError` if the store is full."""
         with self._lock:
-            self._set(key, value, expires_at)
-        self._tell_if_full()
+            has_room = self._make_room(key, self._max_entries)
+            if has_room:
+                self._set(key, value, expires_at)
+        if not has_room:
+            self._refuse()
 
     def add(self, key: str, value: str, expires_at: float) -> str | None:
-        """Set the value if there is none; return the one that was there."""
+        """Set the value if there is none; return the one that was there.
+
+        Raises `StoreError` if nine tenths of the store are in use.
+        """
         with self._lock:
             there = self.get(key)
-            if there is None:
+            has_room = there is not None or self._make_room(key, self._max_added)
+            if there is None and has_room:
                 self._set(key, value, expires_at)
-        self._tell_if_full()
+        if not has_room:
+            self._refuse()
         return there
+
+    def _make_room(self, key: str, limit: int) -> bool:
+        """Drop expired entries; tell whether the key may be set then."""
+        now = self._clock()
+        # Two per write: expired entries go faster than new ones come, and no write takes long.
+        dropped = 0
+        while self._ends and self._ends[0][0] <= now:
+            if dropped >= 2 and len(self._entries) < limit:
+                break
+            self._drop_soonest()
+            dropped += 1
+        return key in self._entries or len(self._entries) < limit
 
     def _set(self, key: str, value: str, expires_at: float) -> None:
         _, end = self._entries.get(key, ("", math.inf))
         self._entries[key] = (value, expires_at)
         if expires_at < end:
             heapq.heappush(self._ends, (expires_at, key))
-        # Two per write: what has expired goes sooner than new comes, and no write takes long.
-        now = self._clock()
-        for _ in range(2):
-            if self._ends and self._ends[0][0] <= now:
-                self._drop_soonest()
-        while len(self._entries) > self._max_entries:
-            self._drop_soonest()
-            self._is_full = True
         if len(self._ends) > 2 * len(self._entries) + 64:
-            # Entries whose end was moved nearer, time and again, have left the former ends behind.
+            # Entries whose expiry was moved nearer several times have left the old ones behind.
             self._ends = [(end, key) for key, (_, end) in self._entries.items()]
             heapq.heapify(self._ends)
 
     def _drop_soonest(self) -> None:
-        """Drop the entry that ends soonest, or put it back in its place if its end was moved."""
+        """Drop the entry that expires soonest, or put it back if its expiry was moved."""
         end, key = heapq.heappop(self._ends)
         _, actual_end = self._entries.get(key, ("", end))
         if actual_end > end:
@@ -117,11 +138,21 @@ class MemoryStore:
         else:
             self._entries.pop(key, None)
 
-    def _tell_if_full(self) -> None:
-        """Say so once, without holding the lock: the hook may use the store."""
-        if self._is_full and not self._told:
+    def _refuse(self) -> NoReturn:
+        """Raise `StoreError`. Call it without the lock: the event's hook may use the store."""
+        if not self._told:
             self._told = True
             emit(self._on_event, StoreFull(self._max_entries))
+        raise StoreError(f"MemoryStore: full, with at most {self._max_entries} entries")
+
+
+def check_answers(values: Any, count: int) -> Sequence[str | None]:
+    """Return the answers of a store; raise ValueError unless they are `count` times str or None."""
+    # A str is a sequence of str. Without the first test it would pass for a list of them.
+    good = not isinstance(values, str) and isinstance(values, Sequence) and len(values) == count
+    if not good or not _ANSWER_TYPES.issuperset(map(type, values)):
+        raise ValueError("the store did not answer with one str or None for each key")
+    return values  # type: ignore[no-any-return]
 
 
 def store_faults(store: object) -> Iterator[str]:

@@ -63,6 +63,21 @@ class StoreContract:
         assert [store.add(key, "two", LATER) for key in "aabb"] == ["one"] * 4
         assert store.get("a") == store.get("b") == "one"
 
+    def test_add_keeps_the_end_of_what_is_there(self, store: Store) -> None:
+        """Adding over an entry does not make it expire sooner: that would undo a revocation."""
+        store.put("a", "one", LATER)
+        store.add("a", "two", ENDED)
+
+        assert store.get("a") == "one"
+
+    def test_answers_are_str(self, store: Store) -> None:
+        """Values are exactly str, from every method; any other type counts as a failure of the store."""
+        store.put("a", "one", LATER)
+        store.add("b", "two", LATER)
+        answers = [store.get("a"), store.add("b", "x", LATER), *store.get_many(["a", "b"])]
+
+        assert [type(answer) for answer in answers] == [str] * 4
+
     def test_add_replaces_what_has_expired(self, store: Store) -> None:
         """Over an expired entry one is the first again."""
         store.put("a", "one", ENDED)

@@ -1,15 +1,16 @@
 """`Verifier`: a token's text in, an `AccessToken` out, or the one reason why not. It knows no WSGI."""
 
-import time
+import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+from jwt_middleware.clock import current_time
 from jwt_middleware.errors import AuthError, ExpiredToken, InvalidRequest, InvalidToken
 from jwt_middleware.faults import callable_faults, names_faults, refuse, seconds_faults, whole_faults
 from jwt_middleware.jose import Key, normalize_type, parse_claims, parse_compact
 from jwt_middleware.keys import PrivateKey
-from jwt_middleware.revocation import MARGIN, Revocations
+from jwt_middleware.revocation import MARGIN, MAX_AHEAD, Revocations
 from jwt_middleware.ring import KeyRing, KeySource, MergedKeys
 from jwt_middleware.tokens import AccessToken
 from jwt_middleware.validators import Validator
@@ -37,9 +38,9 @@ class Verifier:
     `types` are the accepted ``typ`` values, None for a token without. `require` names claims that must be
     present. `max_token_age` refuses tokens issued longer ago, in seconds. `leeway`, in seconds, allows for
     clocks that differ. `validators` run on every request, after all else; `revocations` are looked up
-    thereafter. `cache_size` verified tokens are remembered, 0 for none; times, validators and revocations
-    are checked on every use all the same. `max_token_bytes` bounds a token before anything looks at it.
-    `clock` returns the seconds since the epoch.
+    thereafter, and no token may be dated more than a minute and `leeway` ahead then. `cache_size` verified
+    tokens are remembered, 0 for none; times, validators and revocations are checked on every use all the
+    same. `max_token_bytes` bounds a token before anything looks at it. `clock` returns the time in seconds.
 
     Raises `ConfigurationError` with all faults at once.
     """
@@ -58,7 +59,7 @@ class Verifier:
         revocations: Revocations | None = None,
         cache_size: int = 1024,
         max_token_bytes: int = 16_384,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = current_time,
     ) -> None:
         sources = list(keys) if isinstance(keys, Sequence) and not isinstance(keys, str | bytes) else [keys]
         audiences = [audience] if isinstance(audience, str) else audience
@@ -85,6 +86,7 @@ class Verifier:
         self._leeway = leeway
         self._validators = tuple(validators)
         self._revocations = revocations
+        self._max_ahead = math.inf if revocations is None else leeway + MAX_AHEAD
         self.max_token_bytes = max_token_bytes
         self._clock = clock
         # An exception is not cached, so bad tokens never evict good ones. Hits take no lock. The ring is part
@@ -117,6 +119,9 @@ class Verifier:
                 raise InvalidToken("token_not_yet_valid", claim="iat")
             if not now <= issued_at + self._max_token_age + leeway:
                 raise InvalidToken("token_too_old", claim="iat")
+        # A token that is dated ahead is not among those that revoke_subject refuses.
+        if issued_at is not None and not now >= issued_at - self._max_ahead:
+            raise InvalidToken("token_not_yet_valid", claim="iat")
         for validate in self._validators:
             _run(validate, token)
         if self._revocations is not None:

@@ -16,6 +16,7 @@ from jwt_middleware.events import (
     KeyUnknown,
     RefreshTokenReused,
     RequestRejected,
+    StoreExposed,
     StoreFailed,
     StoreFull,
     emit,
@@ -58,6 +59,7 @@ def test_log_of_hostile_path_stays_one_line(caplog):
         pytest.param(KeyUnknown("u", "k"), logging.INFO, id="unknown key"),
         pytest.param(StoreFailed("put", "x", allowed=False), logging.ERROR, id="store failed"),
         pytest.param(StoreFull(10), logging.ERROR, id="store full"),
+        pytest.param(StoreExposed("h", "no TLS"), logging.WARNING, id="store exposed"),
         pytest.param(RefreshTokenReused("alice", "s"), logging.WARNING, id="theft"),
     ],
 )

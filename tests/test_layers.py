@@ -9,10 +9,10 @@ import jwt_middleware
 
 PACKAGE = Path(jwt_middleware.__file__).parent
 FLOORS = [
-    ["errors", "events", "faults", "fetch", "paths", "refresh"],
+    ["clock", "errors", "events", "faults", "fetch", "paths", "refresh"],
     ["jose", "stores", "tokens"],
     ["credentials", "discovery", "jwk", "redis_store", "revocation", "ring", "rules", "sqlite_store", "testing", "validators"],
-    ["keys"],
+    ["keys", "refresh_tokens"],
     ["jwks", "sessions"],
     ["issuer", "policy", "responses", "verifier"],
     ["middleware"],

@@ -174,6 +174,12 @@ OUTAGES = pytest.mark.parametrize(
         pytest.param(KeyError("x"), id="a bug in it"),
         pytest.param([None], id="too few answers"),
         pytest.param(5, id="no answers"),
+        pytest.param("abc", id="a str of the right length"),
+        pytest.param({"a": 1, "b": 2, "c": 3}, id="a dict"),
+        pytest.param([None, None, b"1800000000"], id="bytes"),
+        pytest.param([None, 0, None], id="a number"),
+        pytest.param([None, False, None], id="a bool"),
+        pytest.param([None, None, []], id="a list"),
     ],
 )
 
@@ -283,9 +289,9 @@ def test_outage_is_logged_without_a_traceback(store, clock, make_verifier, caplo
     assert not record.exc_info
 
 
-@pytest.mark.parametrize("entry", ["", "soon", "nan", "inf", [], {}, None])
-def test_subject_entry_that_nobody_wrote_refuses(revocations, verifier, store, entry):
-    """What a store holds is not believed more than a token; only no entry at all is none."""
+@pytest.mark.parametrize("entry", ["", "soon", "nan", "inf", "-inf", "-1", "0", "1.5", "1e3", " 1", "1_0", "٣", "1" * 5000, None])
+def test_subject_entry_that_nobody_wrote_refuses(verifier, store, entry):
+    """A text that `revoke_subject` cannot have written revokes all tokens; only None revokes none."""
     store.failure = [None, None, entry]
 
     assert outcome(verifier, signed()) == ("alice" if entry is None else "token_revoked")
@@ -326,6 +332,101 @@ def test_answer_from_the_future_is_not_used(make_verifier, make_revocations, sto
     verifier.verify(signed(iat=NOW - 10))
 
     assert store.trips == 2
+
+
+@pytest.mark.parametrize("failure", [None, OSError("timed out")], ids=["stored", "perhaps stored"])
+def test_answer_from_before_a_revocation_is_not_remembered(make_verifier, make_revocations, store, failure):
+    """A check that is still waiting for the store during `revoke` leaves no old answer behind."""
+    revocations = make_revocations(max_staleness=5)
+    verifier = make_verifier(revocations=revocations)
+    token, ask, put = verifier.verify(signed()), store.store.get_many, store.store.put
+
+    def put_then_fail(*arguments):
+        put(*arguments)
+        if failure is not None:
+            raise failure
+
+    def revoke_meanwhile(keys):
+        answer = ask(keys)
+        store.store.get_many = ask
+        try:
+            revocations.revoke(token)
+        except Unavailable:
+            assert failure is not None
+        return answer
+
+    store.store.get_many, store.store.put = revoke_meanwhile, put_then_fail
+    revocations._answers.clear()
+
+    assert outcome(verifier, signed()) == "alice"
+    assert outcome(verifier, signed()) == "token_revoked"
+
+
+@pytest.mark.parametrize(("ahead", "expected"), [(65, "alice"), (66, "token_not_yet_valid"), (10**9, "token_not_yet_valid")])
+def test_token_dated_ahead_is_refused_where_subjects_are_revoked(verifier, make_verifier, ahead, expected):
+    """`revoke_subject` would not cover it. A minute and the leeway are allowed, because clocks differ."""
+    token = signed(iat=NOW + ahead, exp=NOW + 10**10)
+
+    assert outcome(verifier, token) == expected
+    assert outcome(make_verifier(), token) == "alice"
+
+
+def test_clock_set_back_undoes_no_revocation_of_a_subject(verifier, revocations, clock):
+    """The second call, at an earlier time, leaves revoked what the first has revoked."""
+    token = signed(iat=NOW - 50)
+    revocations.revoke_subject(ISSUER, "alice")
+    clock.now -= 100
+    revocations.revoke_subject(ISSUER, "alice")
+
+    assert outcome(verifier, token) == "token_revoked"
+
+
+def test_subject_whose_entry_nobody_wrote_is_revoked_as_of_now(verifier, revocations, store, clock):
+    """Revoking again repairs the entry: what was issued before is revoked, and new tokens are good."""
+    revocations.revoke_subject(ISSUER, "alice")
+    (key,) = store.store._entries
+    store.put(key, "nonsense", NOW + 10**6)
+    revocations.revoke_subject(ISSUER, "alice")
+
+    assert outcome(verifier, signed(iat=NOW)) == "token_revoked"
+    assert outcome(verifier, signed(iat=NOW + 1)) == "alice"
+
+
+def test_slow_revocation_covers_what_was_issued_meanwhile(verifier, revocations, store, clock):
+    """A token that was issued while the entry was written is revoked once the call returns."""
+    put = store.store.put
+
+    def put_slowly(*arguments):
+        clock.now += 1 if clock.now < NOW + 2 else 0
+        put(*arguments)
+
+    store.store.put = put_slowly
+    revocations.revoke_subject(ISSUER, "alice")
+
+    assert outcome(verifier, signed(iat=NOW + 2)) == "token_revoked"
+    assert outcome(verifier, signed(iat=NOW + 3)) == "alice"
+
+
+def test_revocation_that_is_always_too_slow_is_told(revocations, store, clock):
+    """If no write ends in the second in which it began, nobody knows what it covers."""
+    put = store.store.put
+
+    def put_slowly(*arguments):
+        clock.now += 1
+        put(*arguments)
+
+    store.store.put = put_slowly
+    with pytest.raises(Unavailable):
+        revocations.revoke_subject(ISSUER, "alice")
+
+    assert store.trips == 6
+
+
+def test_token_that_expires_in_ages_can_be_revoked(verifier, revocations, store):
+    """No store is asked to remember anything for longer than a century."""
+    revocations.revoke(verifier.verify(signed(exp=2**63)))
+
+    assert [end for _, end in store.store._entries.values()] == [NOW + 36_525 * 86_400]
 
 
 def test_remembered_answers_take_bounded_memory(make_verifier, make_revocations):
@@ -391,14 +492,17 @@ def test_word_none_is_a_name_like_any_other(verifier, revocations):
     assert outcome(verifier, signed(sid="None")) == "token_revoked"
 
 
-def test_revocation_that_fails_is_never_allowed(make_revocations, make_verifier, store, events):
+def test_revocation_that_fails_is_never_allowed(make_revocations, store, events, clock):
     """Where checks let tokens pass, the event of a logout that was not stored does not say so."""
     revocations = make_revocations(on_failure="allow")
     store.failure = OSError("down")
     with pytest.raises(Unavailable):
+        revocations.revoke_session(ISSUER, "s1")
+    clock.now += 10
+    with pytest.raises(Unavailable):
         revocations.revoke_subject(ISSUER, "alice")
 
-    assert [(event.operation, event.allowed) for event in events] == [("put", False)]
+    assert [(event.operation, event.allowed) for event in events] == [("put", False), ("get", False)]
 
 
 def test_what_never_expires_stays_revoked(make_verifier, revocations, clock):

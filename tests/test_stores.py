@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jwt_middleware import ConfigurationError, MemoryStore, RedisStore, SQLiteStore, StoreError, sqlite_store
-from jwt_middleware.events import StoreFull
+from jwt_middleware.events import StoreExposed, StoreFull
 from jwt_middleware.testing import ENDED, LATER, StoreContract
 from tests.conftest import Clock
 from tests.origin import identity
@@ -85,26 +85,64 @@ def test_memory_store_is_a_dict_with_ends(steps):
             clock.now += abs(seconds)
 
 
-def test_memory_store_drops_what_ends_soonest(clock):
-    """A full store gives up what would have gone next, and says so once."""
+def test_full_memory_store_refuses_new_entries_and_keeps_what_it_has(clock):
+    """A flood undoes no revocation. An event says so once."""
     events = []
     store = MemoryStore(max_entries=3, clock=clock, on_event=events.append)
-    for key, seconds in (("a", 30), ("b", 10), ("c", 20), ("d", 40), ("e", 50)):
-        store.put(key, key, clock.now + seconds)
+    for key in "abc":
+        store.put(key, key, clock.now + 10)
+    for call in (store.put, store.add, store.put):
+        with pytest.raises(StoreError, match="full"):
+            call("d", "d", clock.now + 100)
 
-    assert store.get_many("abcde") == ["a", None, None, "d", "e"]
+    assert store.get_many("abcd") == ["a", "b", "c", None]
     assert events == [StoreFull(3)]
 
 
-def test_memory_store_follows_an_end_that_was_moved(clock):
-    """An entry whose end was moved goes by the new one."""
+def test_last_tenth_of_a_memory_store_is_for_revocations(clock):
+    """When refreshes have filled their part of the store, logging out still works."""
+    store = MemoryStore(max_entries=20, clock=clock, on_event=list)
+    for number in range(18):
+        store.add(f"spent{number}", "x", clock.now + 10)
+    with pytest.raises(StoreError):
+        store.add("spent18", "x", clock.now + 10)
+    store.put("session1", "revoked", clock.now + 10)
+    store.put("session2", "revoked", clock.now + 10)
+    with pytest.raises(StoreError):
+        store.put("session3", "revoked", clock.now + 10)
+
+    assert store.get_many(["session1", "session2", "spent0"]) == ["revoked", "revoked", "x"]
+
+
+def test_full_memory_store_answers_for_what_it_has(clock):
+    """A key that is there needs no room."""
+    store = MemoryStore(max_entries=1, clock=clock, on_event=list)
+    store.put("a", "one", clock.now + 10)
+
+    assert store.add("a", "two", clock.now + 10) == "one"
+    store.put("a", "three", clock.now + 20)
+    assert store.get("a") == "three"
+
+
+def test_full_memory_store_has_room_once_entries_expire(clock):
+    """An entry whose expiry was moved back keeps its place until then."""
     store = MemoryStore(max_entries=2, clock=clock, on_event=list)
     store.put("a", "a", clock.now + 10)
     store.put("a", "a", clock.now + 100)
     store.put("b", "b", clock.now + 50)
-    store.put("c", "c", clock.now + 60)
+    clock.now += 50
+    store.add("c", "c", clock.now + 60)
 
     assert store.get_many("abc") == ["a", None, "c"]
+
+
+def test_memory_store_hides_nothing_from_a_broken_clock(clock):
+    """A clock that returns NaN makes no revoked token good."""
+    store = MemoryStore(clock=clock)
+    store.put("a", "revoked", clock.now + 10)
+    clock.now = float("nan")
+
+    assert store.get("a") == "revoked"
 
 
 def test_memory_store_forgets_what_has_expired(clock):
@@ -137,11 +175,12 @@ def test_memory_store_grows_no_ends_for_one_key(clock):
 
 def test_memory_store_tells_without_holding_its_lock(clock):
     """A hook may use the store that it is told of."""
-    store = MemoryStore(max_entries=1, clock=clock, on_event=lambda event: store.put("told", "x", clock.now + 20))
+    store = MemoryStore(max_entries=1, clock=clock, on_event=lambda event: store.put("a", "told", clock.now + 20))
     store.put("a", "x", clock.now + 10)
-    store.put("b", "x", clock.now + 10)
+    with pytest.raises(StoreError):
+        store.put("b", "x", clock.now + 10)
 
-    assert store.get("told") == "x"
+    assert store.get("a") == "told"
 
 
 @pytest.mark.parametrize("argument", ["clock", "on_event"])
@@ -202,6 +241,49 @@ def test_sqlite_file_is_private(path):
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+@pytest.mark.skipif(os.name != "posix", reason="no such modes on this system")
+@pytest.mark.parametrize("mode", [0o604, 0o602, 0o666])
+def test_sqlite_file_of_others_is_refused(path, mode):
+    """Whoever can write the file can undo a logout. The message says what to do."""
+    path.touch()
+    path.chmod(mode)
+
+    with pytest.raises(ConfigurationError, match=f"^path: the mode {mode:04o} of .* run: chmod o= "):
+        SQLiteStore(path)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no such modes on this system")
+def test_sqlite_file_may_be_shared_within_a_group(path):
+    """Several users of one machine can share a store."""
+    path.touch()
+    path.chmod(0o660)
+
+    assert SQLiteStore(path).get("a") is None
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no such modes on this system")
+def test_sqlite_file_that_is_opened_to_others_is_an_outage(path):
+    """A chmod while the store is in use is noticed, and undoing it is enough."""
+    store = SQLiteStore(path)
+    store.put("a", "one", LATER)
+    path.chmod(0o606)
+    with pytest.raises(StoreError, match="0606"):
+        store.get("a")
+    path.chmod(0o600)
+
+    assert store.get("a") == "one"
+
+
+def test_sqlite_value_that_is_no_text_stays_visible(path):
+    """A value that another program wrote is not turned into a text that looks like ours."""
+    store = SQLiteStore(path)
+    store.get("a")
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("INSERT INTO entries VALUES ('a', x'31', ?)", (LATER,))
+
+    assert store.get("a") == store.add("a", "two", LATER) == b"1"
+
+
 def test_sqlite_store_touches_no_disk_before_it_is_needed(path):
     """Constructing makes no file."""
     SQLiteStore(path)
@@ -257,6 +339,7 @@ def test_sqlite_file_that_is_locked_is_an_outage_for_writes(path):
 
 def test_new_sqlite_file_that_is_locked_is_an_outage(path):
     """Where not even the journal can be set up, the wait is bounded too."""
+    path.touch(0o600)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(StoreError, match="locked"):
@@ -265,6 +348,7 @@ def test_new_sqlite_file_that_is_locked_is_an_outage(path):
 
 def test_sqlite_file_that_is_none_is_an_outage(path):
     """A corrupted file fails every call, and is not touched."""
+    path.touch(0o600)
     path.write_bytes(b"This is no database. " * 1000)
     store = SQLiteStore(path)
     for _ in range(2):
@@ -535,8 +619,39 @@ def test_redis_over_tls(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("url", "problems"),
+    [
+        pytest.param("redis://cache.example.com", ["no TLS", "no password"], id="neither"),
+        pytest.param("redis://:hidden@cache.example.com", ["no TLS"], id="no TLS"),
+        pytest.param("rediss://cache.example.com", ["no password"], id="no password"),
+        pytest.param("rediss://cache.example.com?ssl_certfile=cert.pem", [], id="a certificate as password"),
+        pytest.param("rediss://:hidden@cache.example.com", [], id="both"),
+        pytest.param("rediss://:hidden@cache.example.com?ssl_cert_reqs=none", ["the certificate"], id="any certificate"),
+        pytest.param("redis://10.0.0.1", ["no TLS", "no password"], id="private network"),
+        pytest.param("redis://localhost", [], id="localhost"),
+        pytest.param("redis://LOCALHOST", [], id="localhost in capitals"),
+        pytest.param("redis://127.0.0.53:7000", [], id="loopback"),
+        pytest.param("redis://[::1]", [], id="loopback of IPv6"),
+        pytest.param("redis://", [], id="no host"),
+        pytest.param("unix:///run/redis.sock", [], id="socket"),
+    ],
+)
+@pytest.mark.parametrize("as_client", [False, True], ids=["url", "client"])
+def test_connection_that_others_can_use_is_told(url, problems, as_client, events):
+    """Another host without TLS or without password makes an event each, without the URL."""
+    from redis import Redis
+
+    RedisStore(Redis.from_url(url) if as_client else url, on_event=events.append)
+
+    assert [event.problem.startswith(problem) for event, problem in zip(events, problems, strict=True)] == [True] * len(problems)
+    assert {type(event) for event in events} <= {StoreExposed}
+    assert "hidden" not in repr(events)
+
+
+@pytest.mark.parametrize(
     ("arguments", "named"),
     [
+        pytest.param({"on_event": None}, "on_event", id="on_event None"),
         pytest.param({"client_or_url": "localhost:6379"}, "client_or_url", id="no scheme"),
         pytest.param({"client_or_url": "http://:secret@localhost"}, "client_or_url", id="another scheme"),
         pytest.param({"client_or_url": None}, "client_or_url", id="None"),

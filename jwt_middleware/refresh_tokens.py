@@ -1,0 +1,83 @@
+"""The form of refresh tokens: JWTs that only their issuer can verify.
+
+They are signed with a secret that is derived from the issuer's key, or from a secret for refresh
+tokens only. So no service that holds the public key, and no key set, takes one for an access token.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from jwt_middleware.errors import AuthError, InvalidGrant
+from jwt_middleware.jose import Key, derive_secret, parse_claims, parse_compact, sign
+
+_TYPE: Final = "refresh+jwt"
+_MAX_BYTES: Final = 16_384
+_CLAIMS: Final = {
+    "iss": str,
+    "aud": list,
+    "sub": str,
+    "sid": str,
+    "jti": str,
+    "iat": int,
+    "exp": int,
+    "started": int,
+    "content": dict,
+}
+
+
+class RefreshTokens:
+    """Signs and reads the refresh tokens of one issuer and audience; the first key signs."""
+
+    def __init__(self, keys: Sequence[Key], *, issuer: str, audience: Sequence[str]) -> None:
+        self._keys = [derive_secret(key, "refresh tokens") for key in keys]
+        self.issuer = issuer
+        # Two issuers may share a name, a key and a store. Their refresh tokens differ in the
+        # audience.
+        self._audience = sorted(set(audience))
+
+    def sign(self, claims: Mapping[str, Any]) -> str:
+        """Return the claims, with issuer and audience, as a token.
+
+        Raises ValueError for claims that `read` would refuse: too large, too deep, not JSON.
+        """
+        named = {**claims, "iss": self.issuer, "aud": self._audience}
+        token = sign(named, self._keys[0], typ=_TYPE)
+        if len(token) > _MAX_BYTES:
+            raise ValueError(
+                f"claims: the refresh token would have {len(token)} bytes, the limit is {_MAX_BYTES}; "
+                "keep large data in your database and look it up by the subject"
+            )
+        try:
+            self.read(token)
+        except InvalidGrant as exc:
+            raise ValueError(
+                "claims: a refresh token with them could not be read; write JSON values with "
+                "unique names, no lone surrogates, and at most 30 levels"
+            ) from exc
+        return token
+
+    def read(self, raw: str) -> dict[str, Any]:
+        """Return the claims of a token; raises `InvalidGrant`. Its times are not checked."""
+        if not isinstance(raw, str) or len(raw) > _MAX_BYTES:
+            raise InvalidGrant("refresh_token_invalid")
+        try:
+            claims = self._verify(raw)
+        except InvalidGrant:
+            raise
+        except AuthError as exc:
+            raise InvalidGrant("refresh_token_invalid") from exc
+        # Exactly: another release may have put a restriction into its tokens that this one does not
+        # know.
+        known = {name: type(value) for name, value in claims.items()} == _CLAIMS
+        if not known or claims["iss"] != self.issuer or claims["aud"] != self._audience:
+            raise InvalidGrant("refresh_token_invalid")
+        return claims
+
+    def _verify(self, raw: str) -> dict[str, Any]:
+        header, payload, signing_input, signature = parse_compact(raw)
+        if header.type in {"at+jwt", "jwt"}:
+            raise InvalidGrant("refresh_token_expected")
+        known = header.type == _TYPE and header.algorithm == "HS256"
+        if not known or not any(key.verify(signing_input, signature) for key in self._keys):
+            raise InvalidGrant("refresh_token_invalid")
+        return parse_claims(payload)
