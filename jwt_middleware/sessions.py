@@ -168,8 +168,7 @@ class Sessions:
             raise InvalidGrant("refresh_token_not_yet_valid")
         # Shorter limits apply to older tokens too: what ends a session must outlive them.
         expires_at = min(claims["exp"], self._expiry(issued_at, claims["started"]))
-        # The time of issue may be ahead, and so would the successor's be.
-        if not max(now, issued_at) < expires_at:
+        if not now < expires_at:
             raise InvalidGrant("refresh_token_expired")
 
     def _look_up(self, claims: Mapping[str, Any], now: float) -> _Spent | None:

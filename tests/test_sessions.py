@@ -3,6 +3,7 @@
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 
@@ -23,6 +24,8 @@ from jwt_middleware.revocation import entry_key
 from tests.conftest import AUDIENCE, ISSUER, NOW, SECRET, base64url, good_claims, sign_raw
 
 TTL = 1_209_600
+ID = "abcdefghijklmnopqrstuv"
+SESSIONS = {"default": {}, "endless": {"session_ttl": None}}
 
 
 @pytest.fixture
@@ -46,6 +49,11 @@ def issuer(make_issuer):
 def verifier(make_verifier, store, clock):
     """A verifier of the issuer's access tokens that looks revocations up."""
     return make_verifier(revocations=Revocations(store, clock=clock))
+
+
+def claims_of(token):
+    """Return the claims of a token, without any check."""
+    return json.loads(decode_base64url(token.split(".")[1]))
 
 
 def reason(call, *arguments):
@@ -177,7 +185,7 @@ def test_shorter_life_holds_for_older_tokens_too(issuer, make_issuer, clock):
 
 def test_subject_stays_logged_out_however_long_its_tokens_live(make_issuer, clock):
     """Three years later a refresh token from before is still refused."""
-    issuer = make_issuer(refresh_ttl=10 * 365 * 86_400)
+    issuer = make_issuer(refresh_ttl=10 * 365 * 86_400, session_ttl=None)
     token = issuer.grant("alice")["refresh_token"]
     issuer.revoke_subject("alice")
     clock.now += 3 * 365 * 86_400
@@ -199,12 +207,12 @@ def test_events_of_an_outage_are_one_per_interval(issuer, store, events, clock):
 
 
 def test_longest_refresh_token_has_16_kib(issuer):
-    """A longer one is refused before anything looks at it."""
-    shorter, longer = (issuer.grant("alice", claims={"x": "a" * length})["refresh_token"] for length in (11_000, 12_300))
-    assert len(shorter) < 16_384 < len(longer)
+    """What is granted can be refreshed, and what is longer is refused before anything looks at it."""
+    token = issuer.grant("alice", claims={"x": "a" * 11_800})["refresh_token"]
+    assert 16_000 < len(token) <= 16_384
 
-    assert issuer.refresh(shorter)
-    assert reason(issuer.refresh, longer) == "refresh_token_invalid"
+    assert issuer.refresh(token)
+    assert reason(issuer.refresh, token + "a" * 500) == "refresh_token_invalid"
 
 
 def test_type_of_a_refresh_token_is_checked_too(issuer, secret_key):
@@ -310,7 +318,7 @@ def test_foreign_refresh_token_is_refused(make_issuer, issuer):
 
 def test_refresh_token_of_another_release_is_refused(issuer):
     """A token that lacks what this release needs is invalid, not an exception."""
-    key = issuer._sessions._keys[0]
+    key = issuer._sessions._tokens._keys[0]
     from jwt_middleware.jose import sign
 
     assert reason(issuer.refresh, sign({"iss": ISSUER, "jti": "x"}, key, typ="refresh+jwt")) == "refresh_token_invalid"
@@ -386,30 +394,461 @@ def test_grant_and_revoke_need_the_store(issuer, store):
             call(argument)
 
 
+def entry_of(**changes):
+    """Return what a store says of a spent refresh token, with changes; a change to None removes a member."""
+    members = {"jti": ID, "at": float(NOW)} | changes
+    return json.dumps({name: value for name, value in members.items() if value is not None})
+
+
+@pytest.mark.parametrize("operation", ["get_many", "add"])
 @pytest.mark.parametrize(
     "entry",
     [
-        "revoked",
-        "[]",
-        "{}",
-        '{"jti": 5, "iat": 1, "exp": 2, "at": 3}',
-        '{"jti": "x", "iat": true, "exp": 2, "at": 3}',
-        '{"jti": "x", "iat": 1, "exp": 2, "at": NaN}',
+        pytest.param("revoked", id="no JSON"),
+        pytest.param("", id="empty"),
+        pytest.param("[]", id="a list"),
+        pytest.param("{}", id="no members"),
+        pytest.param(entry_of(jti=None), id="no jti"),
+        pytest.param(entry_of(at=None), id="no time"),
+        pytest.param(entry_of(sub="admin"), id="a subject"),
+        pytest.param(entry_of(content={"roles": ["root"]}), id="content"),
+        pytest.param(entry_of(iat=NOW + 10**9, exp=NOW + 10**9), id="times of a token"),
+        pytest.param(entry_of(jti=5), id="jti a number"),
+        pytest.param(entry_of(jti=""), id="jti empty"),
+        pytest.param(entry_of(jti="x" * 23), id="jti too long"),
+        pytest.param(entry_of(jti="x" * 21 + "."), id="jti of other characters"),
+        pytest.param(entry_of(at=True), id="time a bool"),
+        pytest.param(entry_of(at=NOW), id="time an int"),
+        pytest.param(entry_of(at=str(NOW)), id="time a str"),
+        pytest.param('{"jti": "' + "x" * 22 + '", "at": NaN}', id="time NaN"),
+        pytest.param(entry_of(at=NOW + 10.5), id="time ahead by more than the grace period"),
+        pytest.param(entry_of(at=NOW + 10.0**9), id="time far ahead"),
+        pytest.param(entry_of(at=NOW - 60.5), id="time before the token was issued"),
+        pytest.param(b"revoked", id="bytes"),
+        pytest.param(5, id="a number"),
+        pytest.param(True, id="a bool"),
+        pytest.param(False, id="a false bool"),
+        pytest.param([], id="an empty list"),
     ],
 )
-def test_entry_that_nobody_wrote_is_an_outage(issuer, store, entry):
-    """What a store holds is checked like everything else from outside; nothing is issued on its word."""
+def test_entry_that_nobody_wrote_is_an_outage(issuer, store, entry, operation):
+    """Nothing that a store holds is believed unless it is exactly what was written there."""
     token = issuer.grant("alice")["refresh_token"]
-    store.store.add = lambda key, value, expires_at: entry
+    with monkeypatched(store, operation, [None, None, entry] if operation == "get_many" else entry):
+        assert reason(issuer.refresh, token) == "store_unavailable"
 
+    assert issuer.refresh(token)
+
+
+@contextmanager
+def monkeypatched(store, operation, answer):
+    """Let one operation of the store give this answer for a while."""
+    setattr(store.store, operation, lambda *arguments: answer)
+    yield
+    delattr(store.store, operation)
+
+
+@pytest.mark.parametrize("at", [NOW - 9.5, NOW + 9.5], ids=["before", "ahead"])
+def test_store_decides_only_the_id_and_a_time_of_now(issuer, store, clock, at):
+    """What an entry of the right form says becomes no other claim, and no time that is not near."""
+    token = issuer.grant("alice", scopes=["read"])["refresh_token"]
+    with monkeypatched(store, "add", entry_of(at=at)):
+        renewed = issuer.refresh(token)
+    before, after = claims_of(token), claims_of(renewed["refresh_token"])
+
+    assert after == before | {"jti": ID, "iat": max(int(at), NOW), "exp": max(int(at), NOW) + TTL}
+    assert claims_of(renewed["access_token"])["iat"] == max(int(at), NOW)
+
+
+@pytest.mark.parametrize("value", [b"1", 5, True, ["x"]], ids=["bytes", "a number", "a bool", "a list"])
+@pytest.mark.parametrize("place", [0, 1, 2], ids=["session", "subject", "spent"])
+def test_value_of_another_type_is_an_outage(issuer, store, value, place):
+    """It is neither "not revoked" nor an exception of another kind."""
+    token = issuer.grant("alice")["refresh_token"]
+    store.failure = [value if number == place else None for number in range(3)]
     assert reason(issuer.refresh, token) == "store_unavailable"
+    store.failure = value
+
+    assert reason(issuer.grant, "alice") == "store_unavailable"
 
 
-def test_subject_entry_from_far_ahead_makes_no_token_of_the_far_future(issuer, make_verifier, store):
-    """A nonsensical time in the store does not become a token's."""
-    store.put(entry_key("subject", ISSUER, "alice"), "1e300", NOW + 10)
+@pytest.mark.parametrize("entry", ["nonsense", "1e300", str(NOW + 62), str(NOW + 10**6)])
+def test_subject_that_is_revoked_in_the_future_gets_no_tokens(issuer, store, entry):
+    """They would be revoked as well, or dated far ahead."""
+    token = issuer.grant("alice")["refresh_token"]
+    store.put(entry_key("subject", ISSUER, "alice"), entry, NOW + 10)
 
-    assert make_verifier().verify(issuer.grant("alice")["access_token"]).issued_at == NOW + 60
+    assert reason(issuer.grant, "alice") == "store_unavailable"
+    assert reason(issuer.refresh, token) == "refresh_token_revoked"
+    assert issuer.grant("bob")
+
+
+def test_content_replaces_no_claim_of_the_issuer(issuer, secret_key):
+    """Even if a signed refresh token held such content, it would not become the access token's claims."""
+    claims = claims_of(issuer.grant("alice")["refresh_token"])
+    content = {"sub": "admin", "sid": "x", "iss": "y", "aud": "z", "exp": NOW + 10**9, "iat": NOW + 10**9, "jti": "j"}
+    forged = sign(claims | {"content": content}, derive_secret(secret_key.key, "refresh tokens"), typ="refresh+jwt")
+    access = claims_of(issuer.refresh(forged)["access_token"])
+
+    assert {name for name, value in content.items() if access[name] == value} == set()
+    assert (access["sub"], access["sid"]) == ("alice", claims["sid"])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"audience": AUDIENCE}, id="no audience"),
+        pytest.param({"aud": AUDIENCE}, id="audience a str"),
+        pytest.param({"aud": [AUDIENCE, "x"]}, id="one audience more"),
+        pytest.param({"exp": str(NOW + 10)}, id="exp a str"),
+        pytest.param({"iat": True}, id="iat a bool"),
+        pytest.param({"iat": float(NOW)}, id="iat a float"),
+        pytest.param({"sub": 5}, id="sub a number"),
+        pytest.param({"content": []}, id="content a list"),
+        pytest.param({"restricted_to": "x"}, id="a member of another release"),
+    ],
+)
+def test_refresh_token_of_another_form_is_refused(issuer, secret_key, change):
+    """Exactly the claims that this release signs, and of their types; anything else is invalid."""
+    claims = claims_of(issuer.grant("alice")["refresh_token"]) | change
+    if "audience" in change:
+        del claims["aud"], claims["audience"]
+
+    changed = sign(claims, derive_secret(secret_key.key, "refresh tokens"), typ="refresh+jwt")
+
+    assert reason(issuer.refresh, changed) == "refresh_token_invalid"
+
+
+def test_refresh_token_is_bound_to_its_audience(make_issuer):
+    """Two issuers with one name, key and store do not exchange refresh tokens."""
+    orders, billing = make_issuer(audience="orders"), make_issuer(audience="billing")
+    both = make_issuer(audience=["orders", "billing"])
+    tokens = [each.grant("alice")["refresh_token"] for each in (orders, billing, both)]
+
+    for each, own in zip((orders, billing, both), tokens, strict=True):
+        assert {reason(each.refresh, token) for token in tokens if token is not own} == {"refresh_token_invalid"}
+        assert each.refresh(own)
+
+
+def test_audience_may_be_written_in_any_order(make_issuer):
+    """The same audience in another order, or one as a list, does not log anybody out."""
+    assert make_issuer(audience=["b", "a"]).refresh(make_issuer(audience=["a", "b"]).grant("alice")["refresh_token"])
+    assert make_issuer(audience=["a"]).refresh(make_issuer(audience="a").grant("alice")["refresh_token"])
+
+
+@pytest.mark.parametrize("call", ["grant", "refresh"])
+def test_revocation_under_way_covers_what_is_issued_meanwhile(issuer, verifier, store, clock, call):
+    """Tokens are dated when the store is asked, so a revocation that it did not know of covers them."""
+    argument = issuer.grant("alice")["refresh_token"] if call == "refresh" else "alice"
+    operation = "get_many" if call == "refresh" else "get"
+    ask = getattr(store.store, operation)
+
+    def revoke_after(asked):
+        answer = ask(asked)
+        setattr(store.store, operation, ask)
+        issuer.revoke_subject("alice")
+        clock.now += 1
+        return answer
+
+    setattr(store.store, operation, revoke_after)
+    response = getattr(issuer, call)(argument)
+
+    assert reason(verifier.verify, response["access_token"]) == "token_revoked"
+    assert reason(issuer.refresh, response["refresh_token"]) == "refresh_token_revoked"
+
+
+def test_refresh_token_dated_ahead_is_refused(issuer, clock):
+    """`revoke_subject` would not cover it. A minute is allowed, because clocks differ."""
+    token = issuer.grant("alice")["refresh_token"]
+    clock.now -= 61
+    assert reason(issuer.refresh, token) == "refresh_token_not_yet_valid"
+    clock.now += 1
+
+    assert claims_of(issuer.refresh(token)["access_token"])["iat"] == NOW
+
+
+def test_repeated_refresh_has_the_times_of_the_first(issuer, clock):
+    """Within the grace period nothing lives longer than the first successor."""
+    token = issuer.grant("alice")["refresh_token"]
+    clock.now += 100
+    first = claims_of(issuer.refresh(token)["access_token"])
+    clock.now += 9
+    again = claims_of(issuer.refresh(token)["access_token"])
+
+    assert (again["iat"], again["exp"]) == (first["iat"], first["exp"])
+
+
+def test_round_trips_are_few(issuer, store):
+    """A grant asks the store once, a refresh twice, and a repeated refresh once."""
+    token, trips = issuer.grant("alice")["refresh_token"], [store.trips]
+    for _ in range(2):
+        before = store.trips
+        issuer.refresh(token)
+        trips.append(store.trips - before)
+
+    assert trips == [1, 2, 1]
+
+
+def test_clock_set_back_makes_no_spent_token_good(issuer, clock):
+    """The grace period does not begin again; once the clock is right, reuse is found out."""
+    token = issuer.grant("alice")["refresh_token"]
+    issuer.refresh(token)
+    clock.now += 30
+    other = issuer.grant("alice")["refresh_token"]
+    for earlier in (NOW - 9, NOW + 5, NOW + 10):
+        clock.now = earlier
+        assert reason(issuer.refresh, token) == "store_unavailable"
+    assert issuer.refresh(other)
+    clock.now = NOW + 30
+
+    assert reason(issuer.refresh, token) == "refresh_token_reused"
+
+
+def test_reuse_is_found_out_after_the_clock_was_set_back(issuer, clock):
+    """What is too late by the earlier clock as well is reuse."""
+    token = issuer.grant("alice")["refresh_token"]
+    issuer.refresh(token)
+    clock.now += 100
+    issuer.grant("bob")
+    clock.now -= 50
+
+    assert reason(issuer.refresh, token) == "refresh_token_reused"
+
+
+def test_session_that_was_ended_stays_ended_after_the_clock_was_set_back(issuer, verifier, clock):
+    """The entry outlives all tokens of the session, also those from before the change of the clock."""
+    first, second = issuer.grant("alice"), issuer.grant("alice")
+    token = verifier.verify(second["access_token"])
+    clock.now -= 3600
+    issuer.revoke(first["refresh_token"])
+    issuer.revoke(token)
+    clock.now += 3600 + TTL - 1
+
+    assert reason(issuer.refresh, first["refresh_token"]) == "refresh_token_revoked"
+    assert reason(issuer.refresh, second["refresh_token"]) == "refresh_token_revoked"
+
+
+def test_expired_token_ends_its_session_as_long_as_its_own_claims_say(issuer, make_issuer, store, clock):
+    """A lower `refresh_ttl` does not shorten the entry of a token that may live longer elsewhere."""
+    token = issuer.grant("alice")["refresh_token"]
+    make_issuer(refresh_ttl=1000).revoke(token)
+
+    assert [end for _, end in store.store._entries.values()] == [NOW + TTL + 300]
+
+
+def test_session_ends_however_often_it_is_refreshed(make_issuer, clock):
+    """`session_ttl` counts from the grant, and caps refresh and access tokens."""
+    issuer = make_issuer(session_ttl=1000, refresh_ttl=900)
+    response = issuer.grant("alice")
+    assert claims_of(response["refresh_token"])["exp"] == NOW + 900
+    clock.now += 700
+    response = issuer.refresh(response["refresh_token"])
+    access, refresh = claims_of(response["access_token"]), claims_of(response["refresh_token"])
+    assert access["exp"] == refresh["exp"] == NOW + 1000
+    assert type(access["exp"]) is type(refresh["exp"]) is int
+    assert response["expires_in"] == 300
+    clock.now += 299
+    response = issuer.refresh(response["refresh_token"])
+    clock.now += 1
+
+    assert reason(issuer.refresh, response["refresh_token"]) == "refresh_token_expired"
+
+
+def test_session_ends_after_ninety_days_unless_told_otherwise(make_issuer, clock):
+    """The default is 90 days from the grant; None sets no end."""
+    tokens = {each: make_issuer(**options).grant("alice")["refresh_token"] for each, options in SESSIONS.items()}
+    for _ in range(90):
+        clock.now += 86_400 - 1
+        tokens = {each: make_issuer(**SESSIONS[each]).refresh(token)["refresh_token"] for each, token in tokens.items()}
+    clock.now += 90
+
+    assert reason(make_issuer().refresh, tokens["default"]) == "refresh_token_expired"
+    assert make_issuer(session_ttl=None).refresh(tokens["endless"])
+
+
+def test_lower_session_ttl_applies_at_once(issuer, make_issuer, clock):
+    """Sessions that began before are as short."""
+    token = issuer.grant("alice")["refresh_token"]
+    clock.now += 1000
+
+    assert reason(make_issuer(session_ttl=1000).refresh, token) == "refresh_token_expired"
+    assert make_issuer(session_ttl=1001).refresh(token)["expires_in"] == 1
+
+
+def test_reload_brings_scopes_and_claims_up_to_date(make_issuer, clock):
+    """It is asked at each refresh, with what was last granted, and its answer is what is granted next."""
+    asked = []
+
+    def reload(subject, scopes, claims):
+        asked.append((subject, scopes, claims))
+        return ["read"] if len(asked) == 1 else [], {"role": f"user{len(asked)}"}
+
+    issuer = make_issuer(reload=reload)
+    first = issuer.grant("alice", scopes=["read", "write"], client_id="app", claims={"role": "admin", "old": [1]})
+    assert asked == []
+    second = issuer.refresh(first["refresh_token"])
+    third = issuer.refresh(second["refresh_token"])
+
+    assert asked == [("alice", ["read", "write"], {"role": "admin", "old": [1]}), ("alice", ["read"], {"role": "user1"})]
+    assert (second["scope"], "scope" in third) == ("read", False)
+    own = {"iss", "sub", "aud", "iat", "exp", "jti", "sid"}
+    granted = [{k: v for k, v in claims_of(each["access_token"]).items() if k not in own} for each in (second, third)]
+    assert granted == [{"scope": "read", "role": "user1", "client_id": "app"}, {"role": "user2", "client_id": "app"}]
+
+
+def test_reload_may_end_the_session(make_issuer, verifier):
+    """None means that the account is gone: the session's tokens are refused from then on."""
+    issuer = make_issuer(reload=lambda subject, scopes, claims: None)
+    response = issuer.grant("alice")
+
+    assert reason(issuer.refresh, response["refresh_token"]) == "refresh_token_revoked"
+    assert reason(verifier.verify, response["access_token"]) == "token_revoked"
+    assert reason(make_issuer().refresh, response["refresh_token"]) == "refresh_token_revoked"
+
+
+def nested(levels):
+    """Return lists in lists."""
+    return [nested(levels - 1)] if levels else []
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        pytest.param(RuntimeError("database down"), RuntimeError, id="an exception"),
+        pytest.param(Unavailable("store_unavailable"), Unavailable, id="a refusal"),
+        pytest.param("no", TypeError, id="a str"),
+        pytest.param(([],), TypeError, id="too short"),
+        pytest.param([[], {}], TypeError, id="a list"),
+        pytest.param(("read", {}), ValueError, id="scopes a str"),
+        pytest.param(([], ["a"]), TypeError, id="claims a list"),
+        pytest.param(([], {1: "a"}), TypeError, id="a claim named by a number"),
+        pytest.param(([], {"sub": "admin"}), ValueError, id="another subject"),
+        pytest.param(([], {"sid": "s"}), ValueError, id="another session"),
+        pytest.param(([], {"client_id": "x"}), ValueError, id="another client"),
+        pytest.param(([], {"cnf": {"jkt": "x"}}), ValueError, id="another key"),
+        pytest.param(([], {"x": "a" * 12_300}), ValueError, id="too large"),
+        pytest.param(([], {"x": nested(40)}), ValueError, id="too deep"),
+    ],
+)
+def test_reload_that_fails_leaves_the_token_good(make_issuer, store, answer, error):
+    """The application sees its own mistake, and the client may try again."""
+
+    def reload(subject, scopes, claims):
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    token = make_issuer().grant("alice", scopes=["read"], client_id="app")["refresh_token"]
+    with pytest.raises(error):
+        make_issuer(reload=reload).refresh(token)
+
+    assert store.store._entries == {}
+    assert make_issuer().refresh(token)["scope"] == "read"
+
+
+def test_reload_is_not_asked_for_a_token_that_is_refused(make_issuer, clock):
+    """Reuse ends the session before anything else happens; neither is an ended session asked for."""
+    issuer = make_issuer(reload=lambda *granted: pytest.fail("asked"))
+    token = make_issuer().grant("alice")["refresh_token"]
+    make_issuer().refresh(token)
+    clock.now += 11
+
+    assert reason(issuer.refresh, token) == "refresh_token_reused"
+    assert reason(issuer.refresh, token) == "refresh_token_revoked"
+
+
+def test_slow_reload_is_no_reuse(make_issuer, clock):
+    """Of two calls at once the slower one gets the successor of the faster one."""
+    issuer = make_issuer()
+    token = issuer.grant("alice")["refresh_token"]
+    first = []
+
+    def reload(subject, scopes, claims):
+        clock.now += 100
+        first.append(issuer.refresh(token))
+        return scopes, claims
+
+    slow = make_issuer(reload=reload).refresh(token)
+
+    assert claims_of(slow["refresh_token"])["jti"] == claims_of(first[0]["refresh_token"])["jti"]
+
+
+def test_repeated_refresh_has_the_present_claims(make_issuer):
+    """Within the grace period `reload` is asked again, and id and times stay."""
+    answers = iter(["one", "two"])
+    issuer = make_issuer(reload=lambda subject, scopes, claims: (scopes, {"role": next(answers)}))
+    token = issuer.grant("alice")["refresh_token"]
+    first, second = (claims_of(issuer.refresh(token)["refresh_token"]) for _ in range(2))
+
+    assert first == second | {"content": {"role": "one"}}
+    assert second["content"] == {"role": "two"}
+
+
+def test_binding_and_client_stay_with_the_session(make_issuer):
+    """`reload` neither sees nor changes whom, and to whose key, the tokens are issued."""
+    seen = []
+
+    def reload(subject, scopes, claims):
+        seen.append(claims)
+        return scopes, {}
+
+    issuer = make_issuer(reload=reload)
+    first = issuer.grant("alice", client_id="app", claims={"cnf": {"jkt": "x"}, "role": "admin"})
+    access = claims_of(issuer.refresh(first["refresh_token"])["access_token"])
+
+    assert seen == [{"role": "admin"}]
+    assert (access["cnf"], access["client_id"], "role" in access) == ({"jkt": "x"}, "app", False)
+
+
+@pytest.mark.parametrize(
+    ("claims", "said"),
+    [
+        pytest.param({"x": "a" * 12_300}, r"refresh token would have 16\d{3} bytes, the limit is 16384", id="too large"),
+        pytest.param({"x": nested(31)}, "at most 30 levels", id="too deep"),
+        pytest.param({"x": "\ud800"}, "lone surrogates", id="a lone surrogate"),
+        pytest.param({"x": {1: "a", "1": "b"}}, "unique names", id="one name twice"),
+    ],
+)
+def test_grant_that_could_not_be_refreshed_is_refused(issuer, claims, said):
+    """The login fails where a test sees it, and not each refresh and logout afterwards."""
+    with pytest.raises(ValueError, match=f"^claims: .*{said}"):
+        issuer.grant("alice", claims=claims)
+
+
+def test_subject_that_is_no_text_is_no_outage(issuer, events):
+    """A lone surrogate is the caller's mistake, not the store's."""
+    with pytest.raises(ValueError, match="surrogates"):
+        issuer.grant("\ud800")
+
+    assert events == []
+
+
+def test_verifier_cannot_derive_a_refresh_secret_of_its_own(make_issuer, secret_key):
+    """With `refresh_secret`, whoever knows the key of the access tokens can make no refresh token."""
+    own = SecretKey("a secret that only the issuer has, of 32 bytes or more")
+    issuer = make_issuer(refresh_secret=own)
+    token = issuer.grant("alice")["refresh_token"]
+    derived = sign(claims_of(token), derive_secret(secret_key.key, "refresh tokens"), typ="refresh+jwt")
+
+    assert reason(issuer.refresh, derived) == "refresh_token_invalid"
+    assert reason(make_issuer().refresh, token) == "refresh_token_invalid"
+    assert issuer.refresh(token)
+
+
+def test_refresh_secret_may_be_rotated(make_issuer):
+    """The first of a list signs, the others still refresh."""
+    new, old = (SecretKey(f"{name} secret of the issuer, of 32 bytes or more") for name in ("the new", "the old"))
+    token = make_issuer(refresh_secret=old).grant("alice")["refresh_token"]
+    renewed = make_issuer(refresh_secret=[new, old]).refresh(token)["refresh_token"]
+
+    assert make_issuer(refresh_secret=new).refresh(renewed)
+
+
+def test_refresh_secret_may_be_used_with_a_private_key(make_issuer, private_keys):
+    """The access tokens are signed with the one, the refresh tokens with the other."""
+    issuer = make_issuer(private_keys["ES256"], refresh_secret=SecretKey(SECRET))
+
+    assert issuer.refresh(issuer.grant("alice")["refresh_token"])
 
 
 def test_store_holds_no_token(issuer, clock):
@@ -455,6 +894,20 @@ def test_session_without_a_store_is_a_configuration_error(make_issuer, call):
         pytest.param({"grace": "10"}, "grace", id="grace a str"),
         pytest.param({"on_event": None}, "on_event", id="on_event None"),
         pytest.param({"clock": 5}, "clock", id="clock a number"),
+        pytest.param({"session_ttl": 0}, "session_ttl: 0 is not usable", id="session without time"),
+        pytest.param({"session_ttl": 1.5}, "session_ttl", id="session of a fraction"),
+        pytest.param({"session_ttl": 599}, "session_ttl: 599 is shorter than", id="session shorter than a token"),
+        pytest.param({"reload": "x"}, "reload", id="reload a str"),
+        pytest.param({"reload": list, "store": None}, "^reload: .* without a store", id="reload without store"),
+        pytest.param({"refresh_secret": SecretKey(SECRET + "x"), "store": None}, "^refresh_secret: .* without", id="no store"),
+        pytest.param({"refresh_secret": SECRET}, "^refresh_secret: str is not usable", id="secret a str"),
+        pytest.param({"refresh_secret": []}, "^refresh_secret: nothing is", id="no secret"),
+        pytest.param({"refresh_secret": SecretKey(SECRET)}, "^refresh_secret: it equals key", id="same secret"),
+        pytest.param({"refresh_secret": [SecretKey(SECRET, algorithm="HS512")]}, "it equals key", id="for another algorithm"),
+        pytest.param(
+            {"key": SecretKey("s" * 40), "refresh_secret": SecretKey("s" * 40 + "\0")}, "it equals key", id="the same to HMAC"
+        ),
+        pytest.param({"session_ttl": 0, "reload": 5, "refresh_secret": 5}, "session_ttl.*refresh_secret.*reload", id="all"),
     ],
 )
 def test_wrong_argument_is_refused(make_issuer, options, named):
