@@ -100,7 +100,7 @@ class MemoryStore:
         """
         with self._lock:
             there = self.get(key)
-            has_room = there is not None or self._make_room(key, self._max_added)
+            has_room = self._make_room(key, self._max_added)
             if there is None and has_room:
                 self._set(key, value, expires_at)
         if not has_room:

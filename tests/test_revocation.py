@@ -1,6 +1,7 @@
 """`Revocations` through a verifier: what is refused, for how long, and what an outage of the store means."""
 
 import logging
+import time
 
 import pytest
 
@@ -11,10 +12,14 @@ from jwt_middleware import (
     MemoryStore,
     Revocations,
     RevokedToken,
+    SQLiteStore,
+    TokenIssuer,
     Unavailable,
+    Verifier,
 )
 from jwt_middleware.events import StoreFailed
-from tests.conftest import ISSUER, NOW, bearer, client, good_claims, sign_raw
+from jwt_middleware.revocation import entry_key
+from tests.conftest import AUDIENCE, ISSUER, NOW, bearer, client, good_claims, sign_raw
 
 
 @pytest.fixture
@@ -515,6 +520,23 @@ def test_what_never_expires_stays_revoked(make_verifier, revocations, clock):
 
     for token in (signed(exp=None), signed(exp=None, jti="t2", sid="s1"), signed(exp=None, jti="t3", sub="bob")):
         assert outcome(verifier, token) == "token_revoked"
+
+
+def test_default_clocks_are_looked_up_at_each_call(secret_key, monkeypatch, tmp_path):
+    """What replaces `time.time`, as freezegun does, moves every default clock."""
+    stores = [MemoryStore(), SQLiteStore(tmp_path / "entries.db")]
+    issuer = TokenIssuer(secret_key, issuer=ISSUER, audience=AUDIENCE, store=stores[0])
+    revocations = Revocations(stores[0])
+    verifier = Verifier(secret_key, issuer=ISSUER, audience=AUDIENCE, revocations=revocations)
+    monkeypatch.setattr(time, "time", lambda: NOW)
+    token = verifier.verify(issuer.grant("alice")["access_token"])
+    revocations.revoke_subject(ISSUER, "bob")
+    for store in stores:
+        store.put("a", "one", NOW + 1)
+
+    assert token.issued_at == NOW
+    assert [store.get("a") for store in stores] == ["one", "one"]
+    assert stores[0].get(entry_key("subject", ISSUER, "bob")) == str(NOW + 1)
 
 
 def test_kinds_of_refusal():

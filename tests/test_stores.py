@@ -136,6 +136,18 @@ def test_full_memory_store_has_room_once_entries_expire(clock):
     assert store.get_many("abc") == ["a", None, "c"]
 
 
+def test_full_memory_store_finds_room_behind_what_was_moved(clock):
+    """However often an expiry was moved, one entry that has expired is enough room for a new one."""
+    store = MemoryStore(max_entries=2, clock=clock, on_event=list)
+    for seconds in (10, 9, 8, 7, 100):
+        store.put("a", "a", clock.now + seconds)
+    store.put("b", "b", clock.now + 20)
+    clock.now += 20
+    store.put("c", "c", clock.now + 10)
+
+    assert store.get_many("abc") == ["a", None, "c"]
+
+
 def test_memory_store_hides_nothing_from_a_broken_clock(clock):
     """A clock that returns NaN makes no revoked token good."""
     store = MemoryStore(clock=clock)
