@@ -6,6 +6,7 @@ from typing import Any, Final
 from jwt_middleware.events import KeyDropped
 from jwt_middleware.faults import names_faults
 from jwt_middleware.jose import ALGORITHMS, ASYMMETRIC, HMAC, Key, decode_base64url, material_from_jwk
+from jwt_middleware.secret_check import check_not_key_material
 from jwt_middleware.weak_keys import check_ed25519, check_rsa
 
 ED25519_NAMES: Final = ("EdDSA", "Ed25519")
@@ -125,6 +126,16 @@ def _check_strength(jwk: Mapping[str, Any]) -> None:
         check_rsa(int.from_bytes(members["n"]), int.from_bytes(members["e"]))
     elif jwk["kty"] == "OKP":
         check_ed25519(members["x"])
+    elif jwk["kty"] == "oct":
+        _check_secret(members["k"])
+
+
+def _check_secret(secret: bytes) -> None:
+    try:
+        # Not more than this: published test vectors have secrets of zero bytes.
+        check_not_key_material(secret)
+    except ValueError as exc:
+        raise ValueError(f"its secret {exc}") from exc
 
 
 def _ambiguous(members: Sequence[Any], usable: Mapping[int, Sequence[Key]]) -> list[int]:

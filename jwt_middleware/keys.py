@@ -1,6 +1,5 @@
 """Keys at hand: secrets, PEM keys and JWK sets, each bound to its algorithm when it is loaded."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -9,14 +8,7 @@ from jwt_middleware.faults import ConfigurationError, callable_faults, refuse
 from jwt_middleware.jose import ASYMMETRIC, HMAC, Key, material_from_pem, parse_json_object, public_jwk, public_pem
 from jwt_middleware.jwk import ED25519_NAMES, HASH_BYTES, algorithms_faults, read_jwk, read_jwk_set
 from jwt_middleware.ring import KeyRing
-
-# What a public key looks like when it is mistaken for a secret: PEM, OpenSSH, JWK, or DER (a SEQUENCE that
-# starts with an AlgorithmIdentifier, a certificate body or a large INTEGER).
-_KEY_NOT_SECRET = (
-    rb"(?s)-----BEGIN |\A\s*(?:ssh-|ecdsa-)|\A\s*[\[{].*\"kty\""
-    rb"|\A\x30(?:[\x00-\x7f]|\x81.|\x82..)(?:\x30(?:[\x00-\x7f]|\x81.|\x82..)[\x06\xa0]|\x02\x82)"
-)
-
+from jwt_middleware.secret_check import check_secret
 
 # What else may be in a PEM, and what to do then. The last one is in everything.
 _INSTEAD = {
@@ -45,10 +37,13 @@ class KeyAtHand:
 class SecretKey(KeyAtHand):
     """A secret shared by issuer and verifier, for HS256, HS384 or HS512.
 
-    Everybody who can verify with it can also issue. A str is taken as its UTF-8 bytes. Raises
-    `ConfigurationError` for a secret shorter than the hash (RFC 7518 §3.2: 32, 48 or 64 bytes), and for
-    anything that looks like a key in PEM, DER, OpenSSH or JWK form: whoever knows a public key could sign
-    with it. How hard the secret is to guess is not checked; ``secrets.token_urlsafe(48)`` makes a good one.
+    Everybody who can verify with it can also issue. A str is taken as its UTF-8 bytes.
+    ``secrets.token_urlsafe(48)`` makes a good secret.
+
+    Raises `ConfigurationError` for a secret shorter than the hash (RFC 7518 §3.2: 32, 48 or 64 bytes), and
+    for what is obviously not a secret: a key in PEM, DER, OpenSSH or JWK form, also inside base64, hex or
+    UTF-16, because whoever knows a public key could sign with it; one byte or block repeated; the examples
+    of documentation. Other secrets that are easy to guess are not recognized, nor is a bare RSA modulus.
     """
 
     def __init__(self, secret: str | bytes, *, algorithm: str = "HS256", key_id: str | None = None) -> None:
@@ -142,12 +137,19 @@ def _secret_faults(secret: object, algorithm: str) -> Iterator[str]:
         yield f"algorithm: {algorithm!r} takes no secret; write one of {', '.join(HMAC)}, or use PublicKey"
     if not isinstance(secret, bytes):
         yield f"secret: a {type(secret).__name__} is no secret; pass bytes, or a str that can be encoded as UTF-8"
-    elif re.search(_KEY_NOT_SECRET, secret):
-        yield "secret: this is a key in PEM, DER, OpenSSH or JWK form; use PublicKey, PrivateKey or JWKSet"
-    elif len(secret) < (least := HASH_BYTES[algorithm] if algorithm in HMAC else 32):
+        return
+    least = HASH_BYTES[algorithm] if algorithm in HMAC else 32
+    if len(secret) < least:
         yield (
-            f"secret: {len(secret)} bytes are too short for {algorithm}, which needs {least} (RFC 7518 §3.2);"
-            " make one with secrets.token_urlsafe(48)"
+            f"secret: {len(secret)} bytes are too short for {algorithm}, which needs {least}"
+            " (RFC 7518 §3.2); make one with secrets.token_urlsafe(48)"
+        )
+        return
+    try:
+        check_secret(secret)
+    except ValueError as exc:
+        yield (
+            f"secret: this {exc}; make a secret with secrets.token_urlsafe(48), or use PublicKey, PrivateKey or JWKSet for a key"
         )
 
 

@@ -9,7 +9,7 @@ import jwt_middleware
 
 PACKAGE = Path(jwt_middleware.__file__).parent
 FLOORS = [
-    ["errors", "events", "faults", "fetch", "paths", "refresh", "weak_keys"],
+    ["errors", "events", "faults", "fetch", "paths", "refresh", "secret_check", "weak_keys"],
     ["jose", "stores", "tokens"],
     ["credentials", "discovery", "jwk", "redis_store", "revocation", "ring", "rules", "sqlite_store", "testing", "validators"],
     ["keys"],
