@@ -7,7 +7,7 @@ from jwt_middleware.events import EventHook, emit, log_events
 from jwt_middleware.faults import ConfigurationError, callable_faults, refuse
 from jwt_middleware.jose import ASYMMETRIC, HMAC, Key, material_from_pem, parse_json_object, public_jwk, public_pem
 from jwt_middleware.jwk import ED25519_NAMES, HASH_BYTES, algorithms_faults, read_jwk, read_jwk_set
-from jwt_middleware.ring import KeyRing
+from jwt_middleware.ring import MAX_CANDIDATES, KeyAtHand, crowded_algorithms
 from jwt_middleware.secret_check import check_secret
 
 # What else may be in a PEM, and what to do then. The last one is in everything.
@@ -17,21 +17,6 @@ _INSTEAD = {
     b"CERTIFICATE-----": "a certificate holds a public key, which 'openssl x509 -in cert.pem -pubkey -noout' prints",
     b"": "write its whole text, with the BEGIN and END lines",
 }
-
-
-class KeyAtHand:
-    """A source whose ring never changes."""
-
-    def __init__(self, keys: Iterable[Key]) -> None:
-        self._ring = KeyRing(keys)
-
-    def ring(self) -> KeyRing:
-        """Return the ring of these keys."""
-        return self._ring
-
-    def renewed(self, ring: KeyRing, key_id: str | None) -> KeyRing:
-        """Return the same ring."""
-        return ring
 
 
 class SecretKey(KeyAtHand):
@@ -98,7 +83,8 @@ class JWKSet(KeyAtHand):
 
     A member that is malformed, weak, private, of another use than ``sig`` or of another algorithm is
     dropped, each with a `KeyDropped` event; so are two different keys under one ``kid``, and members past
-    the hundredth. Raises `ConfigurationError` if nothing is left.
+    the hundredth. Raises `ConfigurationError` if nothing is left, and for more than 8 keys of one algorithm:
+    a token without ``kid`` is checked with all of them.
     """
 
     def __init__(
@@ -118,10 +104,21 @@ class JWKSet(KeyAtHand):
         if not keys:
             problems = ", ".join(f"member {event.position}: {event.problem}" for event in dropped) or "it is empty"
             raise ConfigurationError(f"document: the JWK set holds no usable key ({problems})")
+        refuse(too_many_faults("document", keys))
         super().__init__(keys)
 
     def __repr__(self) -> str:
         return f"JWKSet({self._ring!r})"
+
+
+def too_many_faults(argument: str, keys: Iterable[Key]) -> Iterator[str]:
+    """Say of which algorithms there are too many keys at hand for one token."""
+    crowded = crowded_algorithms(keys)
+    if crowded:
+        yield (
+            f"{argument}: more than {MAX_CANDIDATES} keys of {', '.join(crowded)}, all of which a token"
+            " without kid would be checked with; leave out the keys that no longer sign"
+        )
 
 
 def _encoded(text: Any) -> Any:

@@ -6,8 +6,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, rsa
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat, PublicFormat
 
-from jwt_middleware import ConfigurationError, JWKSet, PrivateKey, PublicKey, SecretKey
-from jwt_middleware.jose import ASYMMETRIC, HMAC, parse_compact, public_pem, sign
+from jwt_middleware import ConfigurationError, JWKSet, PrivateKey, PublicKey, SecretKey, Verifier
+from jwt_middleware.jose import ASYMMETRIC, HMAC, Key, parse_compact, public_jwk, public_pem, sign
 from jwt_middleware.ring import KeyRing, MergedKeys
 from tests.conftest import SECRET, base64url, pem_of
 
@@ -292,6 +292,37 @@ def test_ring_never_offers_a_key_of_another_algorithm():
     ring = ring_of("a", None)
 
     assert list(ring.find("RS256", "a")) == list(ring.find("RS256", "b")) == list(ring.find("RS256", None)) == []
+
+
+@pytest.fixture(scope="module")
+def nine():
+    """Nine published P-256 keys, each with a ``kid``."""
+    keys = [Key("ES256", str(n), ec.generate_private_key(ec.SECP256R1())) for n in range(9)]
+    return [public_jwk(key) for key in keys]
+
+
+def test_jwk_set_holds_eight_keys_of_an_algorithm_at_most(nine, jwk):
+    """A token without ``kid`` would be checked with all of them."""
+    assert len(JWKSet({"keys": nine[1:]}).ring().keys) == 8
+
+    with pytest.raises(ConfigurationError, match=r"^document: more than 8 keys of ES256"):
+        JWKSet({"keys": nine})
+
+
+def test_keys_of_a_verifier_are_counted_together(nine):
+    """A list of small sets is as many keys as one large set; the message names the argument."""
+    sets = [JWKSet({"keys": nine[:4]}), JWKSet({"keys": nine[4:8]})]
+    assert Verifier(sets, issuer=None, audience=None)
+
+    with pytest.raises(ConfigurationError, match=r"^keys: more than 8 keys of ES256.*; leeway: "):
+        Verifier([*sets, JWKSet({"keys": nine[8:]})], issuer=None, audience=None, leeway=-1)
+
+
+def test_keys_of_different_algorithms_are_counted_apart(nine, private_keys):
+    """A key of another algorithm costs such a token nothing."""
+    others = [key.public_key() for name, key in private_keys.items() if name != "ES256"]
+
+    assert Verifier([JWKSet({"keys": nine[1:]}), *others], issuer=None, audience=None)
 
 
 def test_merged_keys_hold_all_and_follow_changes():
