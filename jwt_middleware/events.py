@@ -100,8 +100,8 @@ class KeysNotRefreshed(NamedTuple):
 class KeysNotTried(NamedTuple):
     """A remote JWK set has more keys of an algorithm than a token without ``kid`` is checked with.
 
-    Of each of `algorithms` only the first `tried` keys count for such tokens. Tokens with a ``kid`` are not
-    affected.
+    Of each of `algorithms` only the first `tried` keys count for such tokens. Tokens with a ``kid``
+    are not affected.
     """
 
     url: str

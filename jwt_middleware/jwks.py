@@ -32,7 +32,7 @@ _LIFETIME: Final = 300.0
 
 
 def _monotonic() -> float:
-    # Looked up at each call, so that a library that replaces the clocks of `time` replaces this one too.
+    # Looked up at each call, so that a library that replaces the clocks of `time` reaches this one.
     return time.monotonic()
 
 
@@ -72,9 +72,9 @@ class RemoteJWKSet:
 
     All times are in seconds.
 
-    *Fresh*: the keys are used. Without `max_age` that lasts as long as ``Cache-Control: max-age`` says,
-    from 60 s to 24 h, or 300 s if it says nothing. With `max_age` it lasts no longer than that: the server
-    can only shorten it, to 60 s at least.
+    *Fresh*: the keys are used. Without `max_age` that lasts as long as ``Cache-Control: max-age``
+    says, from 60 s to 24 h, or 300 s if it says nothing. With `max_age` it lasts no longer than
+    that: the server can only shorten it, to 60 s at least.
     *Stale*, for `stale_if_error` more: one request starts a refresh in the background, and all go on with
     the keys at hand. *Unusable*, that is later or never loaded: one request fetches, the others wait at
     most `timeout`; without success they are answered 503.
@@ -83,12 +83,12 @@ class RemoteJWKSet:
     known keys never wait for that. After a failure it is tried again in 1 s, 2 s and so on up to 60 s, or
     one `cooldown` while the keys are unusable. A failure never discards keys. Constructing fetches nothing.
 
-    `algorithms` bounds what the keys are used for. A token without ``kid`` is checked with the first 8 keys
-    of its algorithm; if the set has more, the event `KeysNotTried` says so once.
+    `algorithms` bounds what the keys are used for. A token without ``kid`` is checked with the
+    first 8 keys of its algorithm; if the set has more, the event `KeysNotTried` says so once.
 
-    `fetch` gets the URL, `timeout` (for the whole) and `max_bytes`; bind proxies or certificate authorities
-    to `fetch_document`, or pass a function of your own. `allow_http` is for development on one machine,
-    though the host is not checked. `clock` is monotonic.
+    `fetch` gets the URL, `timeout` (for the whole) and `max_bytes`; bind proxies or certificate
+    authorities to `fetch_document`, or pass a function of your own. `allow_http` is for development
+    on one machine, though the host is not checked. `clock` is monotonic.
 
     Raises `ConfigurationError` with all faults at once.
     """

@@ -25,10 +25,11 @@ class SecretKey(KeyAtHand):
     Everybody who can verify with it can also issue. A str is taken as its UTF-8 bytes.
     ``secrets.token_urlsafe(48)`` makes a good secret.
 
-    Raises `ConfigurationError` for a secret shorter than the hash (RFC 7518 §3.2: 32, 48 or 64 bytes), and
-    for what is obviously not a secret: a key in PEM, DER, OpenSSH or JWK form, also inside base64, hex or
-    UTF-16, because whoever knows a public key could sign with it; one byte or block repeated; the examples
-    of documentation. Other secrets that are easy to guess are not recognized, nor is a bare RSA modulus.
+    Raises `ConfigurationError` for a secret shorter than the hash (RFC 7518 §3.2: 32, 48 or 64
+    bytes), and for what is obviously not a secret: a key in PEM, DER, OpenSSH or JWK form, also
+    inside base64, hex or UTF-16, because whoever knows a public key could sign with it; one byte or
+    one block repeated; an example of documentation. Other secrets that are easy to guess are not
+    recognized, and neither is an RSA modulus without anything around it.
     """
 
     def __init__(self, secret: str | bytes, *, algorithm: str = "HS256", key_id: str | None = None) -> None:
@@ -83,8 +84,8 @@ class JWKSet(KeyAtHand):
 
     A member that is malformed, weak, private, of another use than ``sig`` or of another algorithm is
     dropped, each with a `KeyDropped` event; so are two different keys under one ``kid``, and members past
-    the hundredth. Raises `ConfigurationError` if nothing is left, and for more than 8 keys of one algorithm:
-    a token without ``kid`` is checked with all of them.
+    the hundredth. Raises `ConfigurationError` if nothing is left, and for more than 8 keys of one
+    algorithm, because a token without ``kid`` is checked with all of them.
     """
 
     def __init__(
@@ -116,8 +117,8 @@ def too_many_faults(argument: str, keys: Iterable[Key]) -> Iterator[str]:
     crowded = crowded_algorithms(keys)
     if crowded:
         yield (
-            f"{argument}: more than {MAX_CANDIDATES} keys of {', '.join(crowded)}, all of which a token"
-            " without kid would be checked with; leave out the keys that no longer sign"
+            f"{argument}: more than {MAX_CANDIDATES} keys of {', '.join(crowded)}, and a token"
+            " without kid would be checked with all of them; leave out the keys that no longer sign"
         )
 
 

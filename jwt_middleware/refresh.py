@@ -176,10 +176,10 @@ class Refresher(Generic[Value]):
         """Take it that this attempt never ends, and let go whoever waits for it."""
         if attempt.background:
             # Either its thread does not get to run between requests, as under uWSGI without
-            # --enable-threads, or this one load hangs. The two look the same from here. So for a while
-            # requests load the value themselves, which works in both cases, and then a thread is tried
-            # again. Without threads that costs one late refresh each time; forever without them, each
-            # refresh of a slow server would hold up a request because one load has hung.
+            # --enable-threads, or this one load hangs. The two look the same from here. So for a
+            # while requests load the value themselves, which works in both cases. Then a thread is
+            # tried again: if threads never run, that costs one late refresh each time. If it were
+            # not tried again, one load that hung would make every later refresh hold up a request.
             self._no_threads_until = now + _WITHOUT_THREADS
         attempt.done.set()
 
@@ -197,7 +197,7 @@ class Refresher(Generic[Value]):
             return self._attempt
 
     def _remember_missing(self, name: object) -> None:
-        """Answer for this name at once until the next look-up, which will bring it if it is there by then."""
+        """Answer for this name at once until the next look-up, which may find it."""
         with self._lock:
             if len(self._missing) >= _MAX_MISSING:
                 self._missing.clear()

@@ -37,7 +37,7 @@ class KeyRing:
             if key.key_id is not None:
                 same_name = self._named.setdefault(key.key_id, {})
             for group in (self._any, same_name):
-                # One token must not cost a hundred signature checks because a set has a hundred keys.
+                # A set of a hundred keys must not make one token cost a hundred signature checks.
                 group[key.algorithm] = (*group.get(key.algorithm, ()), key)[:MAX_CANDIDATES]
         self.crowded = crowded_algorithms(self.keys)
 
@@ -94,8 +94,8 @@ class KeyAtHand:
 class MergedKeys:
     """Several key sources as one, each of which may still change.
 
-    Keys at hand come first, then one key of each other source by turns: of the few keys that are tried for
-    a token without ``kid``, no remote set can take all the places.
+    Keys at hand come first, then one key of each other source in turn. So no remote set can be all
+    of the few keys that a token without ``kid`` is checked with.
     """
 
     def __init__(self, sources: Sequence[KeySource]) -> None:

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
 
-# Ed25519 (RFC 8032 §5.1): the prime of its field, and the y of the four points of order 8, up to its sign.
+# Ed25519 (RFC 8032 §5.1): the prime of its field, and one y of the points of order 8; the other is
+# -y.
 _PRIME: Final = 2**255 - 19
 _ORDER_8: Final = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
 _SMALL_ORDER_Y: Final = frozenset({0, 1, _PRIME - 1, _ORDER_8, _PRIME - _ORDER_8})
@@ -16,14 +17,16 @@ _FERMAT_STEPS: Final = 100
 def check_ed25519(point: bytes) -> None:
     """Raise ValueError for a point of small order, and for one that is not encoded canonically.
 
-    With a point of order 8 or less, a signature that nobody made verifies for one message in eight or more
-    (RFC 8032 §8.9). The top bit is the sign of x, which changes neither. Other lengths are left to PyJWT.
+    With a point of order 8 or less, a signature made without a private key verifies for at least
+    one message in eight. The top bit is the sign of x and does not matter here. Other lengths are
+    left to PyJWT.
     """
     if len(point) != 32:
         return
     y = int.from_bytes(point, "little") & ~_SIGN_BIT
     if y >= _PRIME:
-        # RFC 8032 §5.1.3 step 1. Libraries differ here, and some reduce it to a point of small order.
+        # RFC 8032 §5.1.3 step 1. Libraries differ here; some reduce y, also to a point of small
+        # order.
         raise ValueError("its Ed25519 point is not encoded canonically")
     if y in _SMALL_ORDER_Y:
         raise ValueError("its Ed25519 point has a small order: anybody can forge signatures for it")
@@ -32,8 +35,8 @@ def check_ed25519(point: bytes) -> None:
 def check_rsa(modulus: int, exponent: int) -> None:
     """Raise ValueError for an RSA key of the wrong size, and for one that is easy to factor.
 
-    Whether the modulus is a prime or a higher power of one is not checked: that takes seconds for a set of
-    a hundred large keys, and no generator is known to make such keys.
+    Whether the modulus is a prime or a higher power of one is not checked: that takes seconds for a
+    set of a hundred large keys, and no generator is known to make such keys.
     """
     # RFC 7518 §3.3 asks for 2048 bits; the upper bounds keep one verification cheap.
     if not 2048 <= modulus.bit_length() <= 8192:
@@ -45,7 +48,7 @@ def check_rsa(modulus: int, exponent: int) -> None:
     if math.gcd(modulus, _small_factors()) != 1:
         raise ValueError("its RSA modulus is even, or has another prime factor below 752")
     if _has_close_factors(modulus):
-        raise ValueError("its RSA modulus is a product of two close or equal primes (CVE-2022-26320)")
+        raise ValueError("its RSA modulus is a product of two close primes (CVE-2022-26320)")
 
 
 def _primes(start: int, stop: int) -> list[int]:

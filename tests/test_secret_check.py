@@ -125,6 +125,7 @@ PATTERNS = [
     pytest.param(b"password" * 4, id="a block of eight"),
     pytest.param(b"your words" * 3 + b"your", id="a block of ten, cut off"),
     pytest.param(b"0123456789abcdef" * 2, id="a block of sixteen"),
+    pytest.param(b"abdcacbddbacdacbbdcaadcbcdabbacd", id="four letters"),
     pytest.param(bytes(range(32)), id="ascending"),
     pytest.param(bytes(range(255, 191, -1)), id="descending"),
     pytest.param(b"abcdefghijklmnopqrstuvwxyz0123456789", id="the alphabet"),

@@ -132,8 +132,8 @@ RSA_MODULI = [
     pytest.param(GOOD.n - GOOD.n % 6 + 3, "prime factor below 752", id="multiple of 3"),
     pytest.param(GOOD.n - GOOD.n % 1502 + 751, "prime factor below 752", id="multiple of 751"),
     pytest.param(3**1615, "prime factor below 752", id="power of 3"),
-    pytest.param(CLOSE**2, "close or equal primes", id="square"),
-    pytest.param(CLOSE * next_prime(CLOSE + 2), "close or equal primes", id="neighbours"),
+    pytest.param(CLOSE**2, "close primes", id="square"),
+    pytest.param(CLOSE * next_prime(CLOSE + 2), "close primes", id="neighbours"),
 ]
 
 
