@@ -11,7 +11,7 @@ from jwt_middleware.errors import AmbiguousPath, AuthError, InvalidRequest, Miss
 from jwt_middleware.events import CallableFailed, EventHook, RequestRejected, emit, log_events
 from jwt_middleware.faults import callable_faults, refuse
 from jwt_middleware.paths import ambiguity
-from jwt_middleware.policy import Policy
+from jwt_middleware.policy import TOKEN_REQUIRED, Decision, Policy
 from jwt_middleware.responses import Renderer, Responder, render_json
 from jwt_middleware.rules import DELEGATED, OPTIONAL, PUBLIC
 from jwt_middleware.tokens import CLAIMS, ERROR, TOKEN, AccessToken
@@ -62,6 +62,7 @@ class JWTMiddleware:
         self._app = app
         self._verify = verifier.verify
         self._decide = policy.decide
+        self._has_rules = bool(policy.rules)
         self._depends_on_path = policy.depends_on_path
         self._cors = cors
         self._credential = credential
@@ -83,11 +84,10 @@ class JWTMiddleware:
 
     def _authenticate(self, environ: WSGIEnvironment) -> None:
         # First of all, on every path: nothing that an outer layer left under our names survives.
-        for key in (CLAIMS, TOKEN, ERROR):
-            environ.pop(key, None)
-        if _VIRTUAL_ROOT in environ and self._depends_on_path:
-            raise AmbiguousPath
-        decision = self._decide(environ.get("REQUEST_METHOD", ""), environ.get("PATH_INFO", ""))
+        environ.pop(CLAIMS, None)
+        environ.pop(TOKEN, None)
+        environ.pop(ERROR, None)
+        decision = self._decision(environ) if self._has_rules else TOKEN_REQUIRED
         if decision.mode is PUBLIC:
             return
         try:
@@ -107,6 +107,11 @@ class JWTMiddleware:
             return
         environ[CLAIMS] = token.claims
         environ[TOKEN] = token
+
+    def _decision(self, environ: WSGIEnvironment) -> Decision:
+        if _VIRTUAL_ROOT in environ and self._depends_on_path:
+            raise AmbiguousPath
+        return self._decide(environ.get("REQUEST_METHOD", ""), environ.get("PATH_INFO", ""))
 
     def _extract(self, environ: WSGIEnvironment) -> str | None:
         try:

@@ -1,6 +1,7 @@
 """`Policy`: which requests need a token, by path and method, and what the token must permit."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import lru_cache
 
 from jwt_middleware.errors import AmbiguousPath
 from jwt_middleware.faults import refuse
@@ -22,7 +23,8 @@ class Decision:
         return Decision(max(self.mode, other.mode), tuple(dict.fromkeys(self.rules + other.rules)))
 
 
-_TOKEN_REQUIRED = Decision(REQUIRED)
+TOKEN_REQUIRED = Decision(REQUIRED)
+_LONG = 256
 
 
 class Policy:
@@ -57,12 +59,17 @@ class Policy:
         )
         self._rules_are_reduced = all(path == reduced(path) for rule in rules for path in rule.paths)
         self.depends_on_path = any(entry.pattern != "/*" for entry in self._as_sent)
+        # Most requests are for few paths. Long ones are not remembered: clients choose them.
+        self._remembered = lru_cache(maxsize=1024)(self._judge)
 
     def decide(self, method: str, path: str) -> Decision:
         """Return what a request needs. `path` is ``PATH_INFO``; empty means ``/``.
 
         Raises `AmbiguousPath`.
         """
+        return (self._remembered if len(path) + len(method) < _LONG else self._judge)(method, path)
+
+    def _judge(self, method: str, path: str) -> Decision:
         path = path or "/" if self.depends_on_path else "/"
         if not is_ordinary(path) and ambiguity(path):
             raise AmbiguousPath
@@ -129,7 +136,7 @@ def _first(entries: Sequence[_Entry], method: str, path: str) -> Decision:
         on_path = path == entry.base or (entry.prefix is not None and path.startswith(entry.prefix))
         if on_path and (entry.methods is None or method in entry.methods):
             return entry.decision
-    return _TOKEN_REQUIRED
+    return TOKEN_REQUIRED
 
 
 def _policy_faults(rules: Collection[object]) -> Iterator[str]:
