@@ -1,0 +1,128 @@
+"""Blocks of requests, which each start anew and can be repeated alone; and many of them at once."""
+
+import os
+import random
+import time
+from collections import Counter
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import NamedTuple
+
+from tests.fuzz.judge import ask, problems, reason_of
+from tests.fuzz.refresh import RefreshFuzzer
+from tests.fuzz.requests import Pool, make_request
+from tests.fuzz.signing import Keys
+from tests.fuzz.targets import make_targets
+
+BLOCK = 2000
+_REFRESHES = 0.04
+# After so many findings of one kind, more of them are only counted.
+_SHOWN = 3
+
+
+class Finding(NamedTuple):
+    """One broken law, and what it takes to see it again."""
+
+    law: str
+    seed: int
+    block: int
+    target: str
+    request: str
+
+
+@dataclass
+class Tally:
+    """What became of a number of requests."""
+
+    requests: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    targets: Counter[str] = field(default_factory=Counter)
+    laws: Counter[str] = field(default_factory=Counter)
+    findings: list[Finding] = field(default_factory=list)
+
+    def add(self, other):
+        """Add another tally to this one."""
+        self.requests += other.requests
+        for name in ("outcomes", "targets", "laws"):
+            getattr(self, name).update(getattr(other, name))
+        for finding in other.findings:
+            if sum(known.law[:40] == finding.law[:40] for known in self.findings) < _SHOWN:
+                self.findings.append(finding)
+
+    def report(self, finding):
+        """Count a finding, and keep it if it is among the first of its kind."""
+        self.laws[finding.law.partition(":")[0]] += 1
+        if sum(known.law[:40] == finding.law[:40] for known in self.findings) < _SHOWN:
+            self.findings.append(finding)
+
+
+def run_block(seed, block, size=BLOCK, make=make_targets):
+    """Run one block of requests against fresh targets and return its tally."""
+    rng = random.Random(f"{seed}/{block}")
+    keys = _keys()
+    targets = make(keys, rng)
+    # A pool costs more than the requests that use it, so it grows with them.
+    pools = [Pool(rng, target, keys, max(20, size // 20)) for target in targets]
+    sessions = RefreshFuzzer(keys, rng)
+    tally = Tally()
+    for _ in range(size):
+        tally.requests += 1
+        if rng.random() < _REFRESHES:
+            outcome, token, broken = sessions.step()
+            name, request = "refresh", token
+        else:
+            at = rng.randrange(len(targets))
+            target = targets[at]
+            request = make_request(rng, target, pools[at], rng.choice(pools))
+            outcome, broken = _run_request(target, request)
+            name = target.name
+        tally.outcomes[outcome] += 1
+        tally.targets[f"{name}: {outcome}" if outcome.startswith("accepted") else name] += 1
+        for law in broken:
+            tally.report(Finding(law, seed, block, name, repr(request)))
+    return tally
+
+
+def run(*, seed, seconds=None, requests=None, processes=1, first_block=0, progress=None):
+    """Run blocks until the time is over or the number of requests is reached; return the tally."""
+    total, started, block, limit = Tally(), time.monotonic(), first_block, requests or float("inf")
+    pending, asked = set(), 0
+    with ProcessPoolExecutor(processes) as pool:
+        while True:
+            is_late = seconds is not None and time.monotonic() - started >= seconds
+            while asked < limit and not is_late and len(pending) < 2 * processes:
+                size = int(min(BLOCK, limit - asked))
+                pending.add(pool.submit(run_block, seed, block, size))
+                block, asked = block + 1, asked + size
+            if not pending:
+                return total
+            done, pending = wait(pending, return_when=FIRST_COMPLETED)
+            for future in done:
+                total.add(future.result())
+            if progress is not None:
+                progress(total, time.monotonic() - started)
+
+
+def _run_request(target, request):
+    sent = request.environ.copy()
+    answer = ask(target, request.environ)
+    broken = problems(target, request, answer, sent)
+    arrived = target.probe.environ
+    if answer.exception is not None:
+        return "exception", broken
+    if arrived is None:
+        return reason_of(target, answer), broken
+    if "jwt_middleware.claims" in arrived:
+        return "accepted with claims", broken
+    return "accepted without claims", broken
+
+
+@lru_cache(maxsize=1)
+def _keys():
+    return Keys()
+
+
+def default_processes():
+    """Return how many processes this machine runs at once."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
