@@ -53,12 +53,13 @@ def ask(target, environ):
     return answer
 
 
-def problems(target, request, answer, environ):
-    """Return every law that the answer breaks. `environ` is the request as it was sent."""
+def problems(target, request, answer):
+    """Return every law that the answer breaks."""
     if answer.exception is not None:
         return [f"exception: {type(answer.exception).__name__}: {answer.exception}"]
     if len(answer.started) != 1:
         return [f"start_response was called {len(answer.started)} times"]
+    environ = request.environ
     line = _line_for(target, environ)
     if target.probe.environ is None:
         found = list(_refusal_problems(answer, environ, target.probe.events))

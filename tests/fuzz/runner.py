@@ -105,9 +105,8 @@ def run(*, seed, seconds=None, requests=None, processes=1, first_block=0, progre
 
 
 def _run_request(target, request):
-    sent = request.environ.copy()
-    answer = ask(target, request.environ)
-    broken = problems(target, request, answer, sent)
+    answer = ask(target, request.environ.copy())
+    broken = problems(target, request, answer)
     arrived = target.probe.environ
     if answer.exception is not None:
         return "exception", broken
