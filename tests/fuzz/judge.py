@@ -8,7 +8,7 @@ from functools import lru_cache
 from jwt_middleware.errors import registry
 from tests.fuzz.peers import Disagreement, canonical
 from tests.fuzz.stores import FAILED, HONEST
-from tests.fuzz.targets import REVOKED_IDS, Line
+from tests.fuzz.targets import ALLOWED_ORIGINS, REVOKED_IDS, Line
 from tests.fuzz.values import CANARY, METHODS
 
 _CLAIMS, _TOKEN, _ERROR = (f"jwt_middleware.{name}" for name in ("claims", "token", "error"))
@@ -61,12 +61,16 @@ def problems(target, request, answer):
         return [f"start_response was called {len(answer.started)} times"]
     environ = request.environ
     line = _line_for(target, environ)
-    if target.probe.environ is None:
-        found = list(_refusal_problems(answer, environ, target.probe.events))
-        if line is not None and (line.kind in {"public", "delegate"} or _is_open_preflight(target, environ)):
-            found.append(f"a request to a {line.kind} path was refused")
+    is_preflight = target.cors is not None and _is_preflight(environ)
+    found = list(_cors_problems(target, environ, answer))
+    if is_preflight:
+        found += _preflight_problems(target, environ, answer)
+    elif target.probe.environ is not None:
+        found += _passage_problems(target, line, environ)
     else:
-        found = list(_passage_problems(target, line, environ, target.probe.environ))
+        found += _refusal_problems(answer, environ, target.probe.events)
+        if line is not None and line.kind in {"public", "delegate"}:
+            found.append(f"a request to a {line.kind} path was refused")
     if request.is_good and (target.probe.environ is None or _CLAIMS not in target.probe.environ):
         found.append(f"a good token was not accepted: {answer.status}")
     return found
@@ -77,16 +81,13 @@ def reason_of(target, answer):
     return next((event.reason for event in target.probe.events if hasattr(event, "reason")), answer.status)
 
 
-def _passage_problems(target, line, sent, arrived):
+def _passage_problems(target, line, sent):
     """Say why this request should not have reached the application as it did."""
+    arrived = target.probe.environ
     has_claims = _CLAIMS in arrived
     if _ERROR in arrived and (line is None or line.kind != "delegate" or has_claims):
         if line is not None or has_claims:
             yield "an error is in environ, and no delegate rule decides"
-    if _is_open_preflight(target, sent):
-        if has_claims:
-            yield "a preflight has claims"
-        return
     if not has_claims:
         yield from _bare_passage_problems(target, line, sent, arrived)
         return
@@ -144,7 +145,7 @@ def _line_for(target, environ):
     if not target.lines:
         return _TOKEN_REQUIRED
     path, method = environ.get("PATH_INFO", "") or "/", environ.get("REQUEST_METHOD", "")
-    if method not in METHODS or _CANONICAL.fullmatch(path) is None:
+    if "HTTP_X_VHM_ROOT" in environ or method not in METHODS or _CANONICAL.fullmatch(path) is None:
         return None
     for line in target.lines:
         if line.methods is not None and method not in line.methods:
@@ -156,10 +157,44 @@ def _line_for(target, environ):
     return _TOKEN_REQUIRED
 
 
-def _is_open_preflight(target, environ):
+def _is_preflight(environ):
+    """Tell a CORS preflight (Fetch standard, §3.3.3)."""
     wanted = ("HTTP_ORIGIN", "HTTP_ACCESS_CONTROL_REQUEST_METHOD")
-    is_preflight = environ.get("REQUEST_METHOD") == "OPTIONS" and all(name in environ for name in wanted)
-    return target.preflight and is_preflight
+    return environ.get("REQUEST_METHOD") == "OPTIONS" and all(name in environ for name in wanted)
+
+
+def _is_allowed_origin(target, origin):
+    return origin is not None and ("*" in target.cors or origin.lower() in ALLOWED_ORIGINS)
+
+
+def _preflight_problems(target, environ, answer):
+    events = target.probe.events
+    if target.probe.environ is not None:
+        yield "a preflight reached the application"
+    elif not _is_allowed_origin(target, environ["HTTP_ORIGIN"]):
+        yield from _refusal_problems(answer, environ, events)
+        if [event.reason for event in events] != ["origin_not_allowed"]:
+            yield "a preflight of another origin was not refused for that"
+    elif not answer.status.startswith("204 ") or answer.body or events:
+        yield f"a preflight of a listed origin was answered with {answer.status}"
+
+
+def _cors_problems(target, environ, answer):
+    """Only a listed origin may read an answer; nothing else of the request may come back with it."""
+    fields = {name.lower(): value for name, value in answer.started[0][1]}
+    allowed = fields.get("access-control-allow-origin")
+    origin = environ.get("HTTP_ORIGIN")
+    if target.cors is None:
+        if any(name.startswith("access-control-") for name in fields):
+            yield "an answer may be read by other origins"
+        return
+    if fields.get("vary") != "Origin":
+        yield "an answer that depends on the origin does not say so"
+    if not _is_allowed_origin(target, origin):
+        if allowed is not None:
+            yield "an origin that is not listed may read the answer"
+    elif allowed != ("*" if "*" in target.cors else origin):
+        yield "a listed origin may not read the answer"
 
 
 def _credential(target, environ):

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from tests.fuzz import values
-from tests.fuzz.targets import ISSUER, NOW
+from tests.fuzz.targets import ISSUER, NOW, ORIGINS
 from tests.fuzz.tokens import bent_token, changed_text, good_token
 
 _PLAIN = {
@@ -25,7 +25,11 @@ _PLAIN = {
 _OPTIONAL = ("SCRIPT_NAME", "PATH_INFO", "QUERY_STRING", "HTTP_HOST", "REQUEST_METHOD")
 _FORGED = ("jwt_middleware.claims", "jwt_middleware.token", "jwt_middleware.error")
 _SITES = ("same-origin", "same-site", "cross-site", "none", "", "SAME-ORIGIN", "same-origin, cross-site", values.CANARY)
-_ORIGINS = ("http://localhost", "https://localhost", "null", "", "http://localhost:80", f"https://{values.CANARY}")
+_ORIGINS = (
+    *("http://localhost", "https://localhost", "null", "", "http://localhost:80", f"https://{values.CANARY}", "*"),
+    *(*ORIGINS, ORIGINS[0].upper(), f"{ORIGINS[0]}:443", f"{ORIGINS[0]}:80", f"{ORIGINS[0]}/", f" {ORIGINS[0]}"),
+    *(f"{ORIGINS[0]}.{values.CANARY}", f"{ORIGINS[0]}, {ORIGINS[1]}", f"{ORIGINS[0]}\r\nX: y", f"{ORIGINS[0]}\xff"),
+)
 _SCHEMES = ("Bearer ", "bearer ", "BEARER ", "Bearer  ", "Bearer", "Bearer\t", " Bearer ", "Bearer \t", "Bearer,")
 _OTHER_SCHEMES = ("Basic ", "DPoP ", "Bearer: ", "JWT ", "Bearer=", "", "Token ", "\xa0Bearer ", "Bearer\xa0")
 
@@ -160,7 +164,7 @@ def _surround(rng, environ):
     elif chance < 0.25:
         environ[rng.choice(_FORGED)] = {"sub": values.CANARY}
     elif chance < 0.3:
-        environ[f"HTTP_{rng.choice(('X_REAL_IP', 'HOST', 'ACCEPT', 'X_HTTP_METHOD_OVERRIDE'))}"] = values.text(rng)
+        environ[f"HTTP_{rng.choice(('X_REAL_IP', 'HOST', 'ACCEPT', 'X_HTTP_METHOD_OVERRIDE', 'X_VHM_ROOT'))}"] = values.text(rng)
     if rng.random() < 0.3:
         _ask_across_origins(rng, environ)
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 
 from jwt_middleware import (
+    CORS,
     JWKSet,
     JWTMiddleware,
     MemoryStore,
@@ -31,6 +32,9 @@ NOW = 1_800_000_000
 ISSUER = "https://id.example.com"
 AUDIENCE = "https://api.example.com"
 COOKIE = "__Host-token"
+# What `CORS(origins=[...])` is told, and every spelling of it, in small letters.
+ORIGINS = ("https://app.example.com", "http://localhost:3000")
+ALLOWED_ORIGINS = (*ORIGINS, "https://app.example.com:443")
 REVOKED_IDS = ("id-0", "id-1")
 
 
@@ -85,7 +89,7 @@ class Target:
     probe: Probe
     lines: tuple[Line, ...] = ()
     cookie: str | None = None
-    preflight: bool = False
+    cors: tuple[str, ...] | None = None
     store: HostileStore | None = None
     fails_open: bool = False
     peers: Peers = field(init=False)
@@ -102,7 +106,7 @@ def make_targets(keys, rng):
         _trusted_issuers(keys),
         _cookie(keys),
         _policy(keys),
-        _preflights(keys),
+        _cors(keys),
         _open(keys),
         _revocations(keys, rng, fails_open=False),
         _revocations(keys, rng, fails_open=True),
@@ -127,7 +131,7 @@ def _trusted_issuers(keys):
     by_issuer["https://es.example.com"] = [*keys.elliptic, keys.edwards]
     terms = Terms(by_issuer, [AUDIENCE], leeway=30)
     verifiers = [_verifier(terms._replace(keys={issuer: trusted})) for issuer, trusted in by_issuer.items()]
-    return _target("several issuers", terms, TrustedIssuers(*verifiers))
+    return _target("several issuers", terms, TrustedIssuers(*verifiers), cors=("*",))
 
 
 def _cookie(keys):
@@ -140,9 +144,9 @@ def _policy(keys):
     return _target("policy", terms, _verifier(terms), lines=LINES, render=problem_details, realm="a realm, with commas")
 
 
-def _preflights(keys):
+def _cors(keys):
     terms = Terms({ISSUER: [keys.secret]}, [AUDIENCE], leeway=5)
-    return _target("preflights", terms, _verifier(terms), lines=LINES, preflight=True)
+    return _target("CORS", terms, _verifier(terms), lines=LINES, cors=ORIGINS)
 
 
 def _open(keys):
@@ -183,17 +187,18 @@ def _revocations(keys, rng, *, fails_open):
     )
 
 
-def _target(name, terms, verifier, *, lines=(), cookie=None, preflight=False, store=None, fails_open=False, **options):
+def _target(name, terms, verifier, *, lines=(), cookie=None, cors=None, store=None, fails_open=False, **options):
     probe = Probe()
     app = JWTMiddleware(
         probe,
         verifier,
-        policy=Policy(*map(_rule, lines), allow_preflight=preflight),
+        policy=Policy(*map(_rule, lines)),
+        cors=None if cors is None else CORS(cors, credentials="*" not in cors),
         credential=from_header if cookie is None else from_cookie(cookie),
         on_event=probe.on_event,
         **options,
     )
-    return Target(name, terms, app, probe, lines, cookie, preflight, store, fails_open)
+    return Target(name, terms, app, probe, lines, cookie, cors, store, fails_open)
 
 
 def _verifier(terms, **options):
