@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from jwt_middleware.errors import registry
+
 from tests.fuzz.peers import Disagreement, canonical
 from tests.fuzz.stores import FAILED, HONEST
 from tests.fuzz.targets import ALLOWED_ORIGINS, REVOKED_IDS, Line
@@ -46,7 +47,9 @@ def ask(target, environ):
     if target.store is not None:
         target.store.last = None
     try:
-        chunks = target.app(environ, lambda status, headers, exc_info=None: answer.started.append((status, headers)))
+        chunks = target.app(
+            environ, lambda status, headers, exc_info=None: answer.started.append((status, headers))
+        )
         answer.body = b"".join(chunks)
     except Exception as exc:  # noqa: BLE001  # Any exception is a finding.
         answer.exception = exc
@@ -78,16 +81,18 @@ def problems(target, request, answer):
 
 def reason_of(target, answer):
     """Return the reason of a refusal as its event says it."""
-    return next((event.reason for event in target.probe.events if hasattr(event, "reason")), answer.status)
+    return next(
+        (event.reason for event in target.probe.events if hasattr(event, "reason")), answer.status
+    )
 
 
 def _passage_problems(target, line, sent):
     """Say why this request should not have reached the application as it did."""
     arrived = target.probe.environ
     has_claims = _CLAIMS in arrived
-    if _ERROR in arrived and (line is None or line.kind != "delegate" or has_claims):
-        if line is not None or has_claims:
-            yield "an error is in environ, and no delegate rule decides"
+    is_delegated = line is None or line.kind == "delegate"
+    if _ERROR in arrived and (has_claims or not is_delegated):
+        yield "an error is in environ beside claims, or without a delegate rule"
     if not has_claims:
         yield from _bare_passage_problems(target, line, sent, arrived)
         return
@@ -98,7 +103,9 @@ def _passage_problems(target, line, sent):
         yield "claims without one well-formed credential"
         return
     claims = arrived[_CLAIMS]
-    if not hasattr(arrived.get(_TOKEN), "claims") or canonical(arrived[_TOKEN].claims) != canonical(claims):
+    if not hasattr(arrived.get(_TOKEN), "claims") or canonical(arrived[_TOKEN].claims) != canonical(
+        claims
+    ):
         yield "the token in environ has other claims"
     try:
         if target.peers.claims(text) != canonical(claims):
@@ -118,7 +125,10 @@ def _bare_passage_problems(target, line, sent, arrived):
         yield "a request reached the application without a token"
     elif line.kind == "optional" and not _lacks_credential(target, sent):
         yield "a bad token passed an optional rule"
-    elif line.kind == "delegate" and _REGISTRY.get(getattr(arrived.get(_ERROR), "reason", None)) is None:
+    elif (
+        line.kind == "delegate"
+        and _REGISTRY.get(getattr(arrived.get(_ERROR), "reason", None)) is None
+    ):
         yield "a delegate rule handed on no error of the registry"
 
 
@@ -180,7 +190,7 @@ def _preflight_problems(target, environ, answer):
 
 
 def _cors_problems(target, environ, answer):
-    """Only a listed origin may read an answer; nothing else of the request may come back with it."""
+    """Say why another origin may read this answer, or a listed one may not."""
     fields = {name.lower(): value for name, value in answer.started[0][1]}
     allowed = fields.get("access-control-allow-origin")
     origin = environ.get("HTTP_ORIGIN")
@@ -234,7 +244,11 @@ def _refusal_problems(answer, environ, events):
     is_head = environ.get("REQUEST_METHOD") == "HEAD"
     yield from _answer_problems(status, tuple(headers), answer.body, is_head)
     told = [(event.reason, event.status) for event in events if hasattr(event, "reason")]
-    if len(told) != 1 or _REGISTRY.get(told[0][0]) != told[0][1] or not status.startswith(f"{told[0][1]} "):
+    if (
+        len(told) != 1
+        or _REGISTRY.get(told[0][0]) != told[0][1]
+        or not status.startswith(f"{told[0][1]} ")
+    ):
         yield f"the events tell of {told}, the status is {status}"
     elif not is_head and f'"reason": "{told[0][0]}"'.encode() not in answer.body:
         yield f"the event tells of {told[0][0]}, the body of something else"
@@ -242,13 +256,14 @@ def _refusal_problems(answer, environ, events):
 
 def _is_header_list(headers):
     return type(headers) is list and all(
-        type(pair) is tuple and len(pair) == 2 and all(type(text) is str for text in pair) for pair in headers
+        type(pair) is tuple and len(pair) == 2 and all(type(text) is str for text in pair)
+        for pair in headers
     )
 
 
 @lru_cache(maxsize=4096)
 def _answer_problems(status, headers, body, is_head):
-    """Judge an answer by itself. Refusals are few, so that almost every one has been judged before."""
+    """Judge an answer by itself. There are few of them, and each is judged once."""
     found = []
     texts = [status, *(text for pair in headers for text in pair)]
     if CANARY.lower() in "".join([*texts, body.decode("latin-1")]).lower():
@@ -260,7 +275,9 @@ def _answer_problems(status, headers, body, is_head):
     fields = {name.lower(): value for name, value in headers}
     if len(fields) != len(headers):
         found.append("a header is repeated")
-    if status.startswith("401 ") and not fields.get("www-authenticate", "").startswith("Bearer realm="):
+    if status.startswith("401 ") and not fields.get("www-authenticate", "").startswith(
+        "Bearer realm="
+    ):
         found.append("a 401 has no challenge")
     if fields.get("cache-control") != "no-store":
         found.append("the answer may be cached")
@@ -274,7 +291,7 @@ def _body_problems(status, fields, body):
         return [f"the body is not strict JSON: {exc}"]
     found = []
     if not isinstance(members, dict) or _REGISTRY.get(members.get("reason")) != int(status[:3]):
-        found.append(f"status {status} and reason are not of the registry")
+        found.append(f"status and reason are not of the registry: {status}")
     if fields.get("content-type") not in {"application/json", "application/problem+json"}:
         found.append("the body is not declared as JSON")
     if fields.get("content-length") != str(len(body)):

@@ -13,27 +13,29 @@ from joserfc.registry import HeaderParameter
 
 from tests.fuzz.signing import Signer, from_base64url
 
-# Where a peer is stricter than we are, for a reason that is not a matter of trust. Each of these checks
-# is turned off, so that the others still count.
+# Where a peer is stricter than we are, for a reason that is not a matter of trust. Each of these
+# checks is turned off, so that the others still count.
 #
-# | peer           | refuses                                 | why we accept it                            |
-# | joserfc        | header members that it does not know    | RFC 7515 §4: they must be ignored           |
-# | joserfc        | jku, jwk, x5u, x5c, x5t, cty that are   | We use none of them, and RFC 7515 §4 leaves |
-# |                | of a wrong type                         | what is not used alone                      |
-# | joserfc        | headers of more than 512 bytes          | Our limit is the whole token's              |
-# | both           | an iat in the future                    | RFC 7519 §4.1.6 asks for nothing. With      |
-# |                |                                         | `max_token_age` we refuse it too            |
-# | PyJWT          | exp, nbf and iat by the system's clock, | Time is an argument here. `time_problem`    |
-# |                | without their fractions                 | follows RFC 7519 to the letter              |
-# | PyJWT          | the alg Ed25519                         | RFC 9864 §2.2: it names what EdDSA with an  |
-# |                |                                         | Ed25519 key is. joserfc judges alone        |
+# | peer    | refuses                             | why we accept it                             |
+# |---------|-------------------------------------|----------------------------------------------|
+# | joserfc | header members that it does not     | RFC 7515 §4: they must be ignored            |
+# |         | know                                |                                              |
+# | joserfc | jku, jwk, x5u, x5c, x5t and cty of  | We use none of them                          |
+# |         | a wrong type                        |                                              |
+# | joserfc | headers of more than 512 bytes      | Our limit is for the whole token             |
+# | both    | an iat in the future                | RFC 7519 §4.1.6 asks for nothing. We refuse  |
+# |         |                                     | it too if there is a `max_token_age`         |
+# | PyJWT   | exp, nbf and iat by the system's    | Time is an argument here: `time_problem`     |
+# |         | clock, without fractions            | follows RFC 7519 to the letter               |
+# | PyJWT   | the alg Ed25519                     | RFC 9864 §2.2: EdDSA with an Ed25519 key.    |
+# |         |                                     | joserfc judges alone                         |
 _UNUSED_MEMBERS = ("jku", "jwk", "x5u", "x5c", "x5t", "x5t#S256", "cty")
 _PYJWT_OPTIONS = dict.fromkeys(("verify_exp", "verify_nbf", "verify_iat"), False)
 _KEY_TYPES = {"HS": "oct", "RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OKP"}
 
 
 class Terms(NamedTuple):
-    """What a verifier was told, for its peers to be told the same. The issuer None stands for any."""
+    """What a verifier was told, and its peers are told too. The issuer None stands for any."""
 
     keys: Mapping[str | None, Sequence[Signer]]
     audience: Sequence[str] | None
@@ -56,7 +58,7 @@ class Peers:
         self._known = {}
 
     def claims(self, token):
-        """Return the token's claims as canonical text; raises `Disagreement` if a peer refuses it."""
+        """Return the token's claims as canonical text; raises `Disagreement`."""
         if token not in self._known:
             try:
                 self._known[token] = self._judge(token)
@@ -74,7 +76,9 @@ class Peers:
         decoders = {"PyJWT": self._pyjwt, "joserfc": self._joserfc}
         if header["alg"] == "Ed25519":
             del decoders["PyJWT"]
-        readings = {peer: _first_good(decode, token, candidates) for peer, decode in decoders.items()}
+        readings = {
+            peer: _first_good(decode, token, candidates) for peer, decode in decoders.items()
+        }
         for peer, (claims, problem) in readings.items():
             if claims is None:
                 raise Disagreement(f"{peer} refuses it: {problem}")
@@ -97,8 +101,9 @@ class Peers:
             raise Disagreement(f"the typ {kind!r} is not among the accepted ones")
 
     def _candidates(self, header, payload):
-        """Return the keys that may have signed: the issuer's, and if one has the kid, that one only."""
-        keys = self._terms.keys.get(payload.get("iss") if isinstance(payload.get("iss"), str) else "")
+        """Return the issuer's keys of this algorithm; if one has the kid, only that one."""
+        issuer = payload.get("iss")
+        keys = self._terms.keys.get(issuer if isinstance(issuer, str) else "")
         keys = self._terms.keys.get(None, ()) if keys is None else keys
         if not keys:
             raise Disagreement("the issuer is not trusted")
@@ -129,7 +134,7 @@ class Peers:
 
     def _check_claims(self, claims):
         if self._terms.audience is None and "aud" in claims:
-            raise Disagreement("the token has an audience, and this service has no name (RFC 7519 §4.1.3)")
+            raise Disagreement("it has an audience, and this service no name (RFC 7519 §4.1.3)")
         if "cnf" in claims:
             raise Disagreement("the token is bound to a key that nobody checked (RFC 7800)")
         problem = time_problem(claims, self._now, self._terms.leeway, self._terms.max_token_age)
@@ -162,7 +167,7 @@ def canonical(claims):
 def time_problem(claims, now, leeway, max_token_age=None):
     """Say what is wrong with exp, nbf and iat by RFC 7519 §4.1.4 to §4.1.6; None if nothing is."""
     for name in ("exp", "nbf", "iat"):
-        if name in claims and (isinstance(claims[name], bool) or not isinstance(claims[name], int | float)):
+        if name in claims and type(claims[name]) not in (int, float):
             return f"{name} is not a number"
     times = {name: Fraction(claims[name]) for name in ("exp", "nbf", "iat") if name in claims}
     if "exp" in times and now - leeway >= times["exp"]:
@@ -173,7 +178,8 @@ def time_problem(claims, now, leeway, max_token_age=None):
         return None
     if "iat" not in times:
         return "nobody knows its age"
-    return None if -leeway <= now - times["iat"] <= max_token_age + leeway else "its age is not acceptable"
+    is_fresh = -leeway <= now - times["iat"] <= max_token_age + leeway
+    return None if is_fresh else "its age is not acceptable"
 
 
 def _peek(segment):
@@ -196,6 +202,6 @@ def _first_good(decode, token, candidates):
     for key in candidates:
         try:
             return decode(token, key), None
-        except Exception as exc:  # noqa: BLE001  # Whatever a peer raises, it has not accepted the token.
+        except Exception as exc:  # noqa: BLE001  # Whatever a peer raises, it refuses.
             problem = f"{type(exc).__name__}: {exc}"
     return None, problem

@@ -24,14 +24,69 @@ _PLAIN = {
 # PEP 3333 lets a server leave these out or empty; REQUEST_METHOD only a broken server leaves out.
 _OPTIONAL = ("SCRIPT_NAME", "PATH_INFO", "QUERY_STRING", "HTTP_HOST", "REQUEST_METHOD")
 _FORGED = ("jwt_middleware.claims", "jwt_middleware.token", "jwt_middleware.error")
-_SITES = ("same-origin", "same-site", "cross-site", "none", "", "SAME-ORIGIN", "same-origin, cross-site", values.CANARY)
-_ORIGINS = (
-    *("http://localhost", "https://localhost", "null", "", "http://localhost:80", f"https://{values.CANARY}", "*"),
-    *(*ORIGINS, ORIGINS[0].upper(), f"{ORIGINS[0]}:443", f"{ORIGINS[0]}:80", f"{ORIGINS[0]}/", f" {ORIGINS[0]}"),
-    *(f"{ORIGINS[0]}.{values.CANARY}", f"{ORIGINS[0]}, {ORIGINS[1]}", f"{ORIGINS[0]}\r\nX: y", f"{ORIGINS[0]}\xff"),
+_OTHER_HEADERS = (
+    *("HTTP_HOST", "HTTP_ACCEPT", "HTTP_X_REAL_IP", "HTTP_X_HTTP_METHOD_OVERRIDE"),
+    # Pyramid puts this one in front of the path.
+    "HTTP_X_VHM_ROOT",
 )
-_SCHEMES = ("Bearer ", "bearer ", "BEARER ", "Bearer  ", "Bearer", "Bearer\t", " Bearer ", "Bearer \t", "Bearer,")
-_OTHER_SCHEMES = ("Basic ", "DPoP ", "Bearer: ", "JWT ", "Bearer=", "", "Token ", "\xa0Bearer ", "Bearer\xa0")
+_SCOPES = ("admin", "a", "b c", "admin orders:write", "orders:write", "")
+_SITES = (
+    "same-origin",
+    "same-site",
+    "cross-site",
+    "none",
+    "",
+    "SAME-ORIGIN",
+    "same-origin, cross-site",
+    values.CANARY,
+)
+_ORIGINS = (
+    *(
+        "http://localhost",
+        "https://localhost",
+        "null",
+        "",
+        "http://localhost:80",
+        f"https://{values.CANARY}",
+        "*",
+    ),
+    *(
+        *ORIGINS,
+        ORIGINS[0].upper(),
+        f"{ORIGINS[0]}:443",
+        f"{ORIGINS[0]}:80",
+        f"{ORIGINS[0]}/",
+        f" {ORIGINS[0]}",
+    ),
+    *(
+        f"{ORIGINS[0]}.{values.CANARY}",
+        f"{ORIGINS[0]}, {ORIGINS[1]}",
+        f"{ORIGINS[0]}\r\nX: y",
+        f"{ORIGINS[0]}\xff",
+    ),
+)
+_SCHEMES = (
+    "Bearer ",
+    "bearer ",
+    "BEARER ",
+    "Bearer  ",
+    "Bearer",
+    "Bearer\t",
+    " Bearer ",
+    "Bearer \t",
+    "Bearer,",
+)
+_OTHER_SCHEMES = (
+    "Basic ",
+    "DPoP ",
+    "Bearer: ",
+    "JWT ",
+    "Bearer=",
+    "",
+    "Token ",
+    "\xa0Bearer ",
+    "Bearer\xa0",
+)
 
 
 class Request(NamedTuple):
@@ -86,18 +141,25 @@ def _choose_signer(rng, signers):
 
 
 def _good_claims(rng, issuer, audience):
-    claims = {"iss": issuer, "sub": rng.choice(("alice", "bob", "zoë")), "iat": NOW - rng.randrange(100)}
+    claims = {
+        "iss": issuer,
+        "sub": rng.choice(("alice", "bob", "zoë")),
+        "iat": NOW - rng.randrange(100),
+    }
     claims |= {"exp": NOW + rng.randrange(31, 600), "jti": f"id-{rng.randrange(20)}"}
     if audience is not None:
         claims["aud"] = rng.choice((audience[0], list(audience), ["x", audience[0]]))
     if rng.random() < 0.6:
-        claims["scope"] = rng.choice(("admin", "a", "b c", "admin orders:write", "orders:write", ""))
+        claims["scope"] = rng.choice(_SCOPES)
     if rng.random() < 0.2:
         claims["scp"] = rng.choice((["admin"], ["a", "b"], "orders:write"))
     if rng.random() < 0.3:
         claims["sid"] = f"s{rng.randrange(5)}"
     if rng.random() < 0.3:
-        claims["realm_access"] = {"roles": ["r1", {"deep": [1, 2.5, None]}], values.CANARY: values.CANARY}
+        claims["realm_access"] = {
+            "roles": ["r1", {"deep": [1, 2.5, None]}],
+            values.CANARY: values.CANARY,
+        }
     return claims
 
 
@@ -135,14 +197,34 @@ def _odd_header(rng, text):
     if kind == 4:
         return "Bearer " + rng.choice((values.text(rng), values.latin1(rng)))
     if kind == 5:
-        return "Bearer " + rng.choice(("A", "A.", " ", ",", "é", values.CANARY)) * rng.choice((20_000, 70_000))
+        piece = rng.choice(("A", "A.", " ", ",", "é", values.CANARY))
+        return "Bearer " + piece * rng.choice((20_000, 70_000))
     end = rng.choice(("", "", "", " ", "  ", "\t", "\x00", "\r\n", '"', "\xa0", "=", ";", " x"))
     return rng.choice(_SCHEMES) + text + end
 
 
 def _odd_cookies(rng, name, text):
-    pair = rng.choice((f"{name}={text}", f" {name}={text}", f"{name} = {text}", f'{name}="{text}"', f"{name.lower()}={text}"))
-    others = (f"{name}=x", f"{name}=", name, f"a={values.CANARY}", "a", "=", "", "a=b=c", values.text(rng), f"x{name}=1")
+    pair = rng.choice(
+        (
+            f"{name}={text}",
+            f" {name}={text}",
+            f"{name} = {text}",
+            f'{name}="{text}"',
+            f"{name.lower()}={text}",
+        )
+    )
+    others = (
+        f"{name}=x",
+        f"{name}=",
+        name,
+        f"a={values.CANARY}",
+        "a",
+        "=",
+        "",
+        "a=b=c",
+        values.text(rng),
+        f"x{name}=1",
+    )
     parts = [pair, *rng.choices(others, k=rng.randrange(4))]
     rng.shuffle(parts)
     return rng.choice(("; ", ";", " ;\t", ", ")).join(parts) * rng.choice((1, 1, 1, 1, 200))
@@ -153,7 +235,8 @@ def _surround(rng, environ):
     if rng.random() < 0.7:
         environ["PATH_INFO"] = rng.choice(values.PATHS) if rng.random() < 0.6 else values.path(rng)
     if rng.random() < 0.4:
-        environ["REQUEST_METHOD"] = rng.choice(values.METHODS) if rng.random() < 0.6 else values.method(rng)
+        is_usual = rng.random() < 0.6
+        environ["REQUEST_METHOD"] = rng.choice(values.METHODS) if is_usual else values.method(rng)
     chance = rng.random()
     if chance < 0.08:
         environ["SCRIPT_NAME"] = rng.choice(("/app", values.path(rng), values.text(rng)))
@@ -164,7 +247,7 @@ def _surround(rng, environ):
     elif chance < 0.25:
         environ[rng.choice(_FORGED)] = {"sub": values.CANARY}
     elif chance < 0.3:
-        environ[f"HTTP_{rng.choice(('X_REAL_IP', 'HOST', 'ACCEPT', 'X_HTTP_METHOD_OVERRIDE', 'X_VHM_ROOT'))}"] = values.text(rng)
+        environ[rng.choice(_OTHER_HEADERS)] = values.text(rng)
     if rng.random() < 0.3:
         _ask_across_origins(rng, environ)
 
@@ -177,4 +260,5 @@ def _ask_across_origins(rng, environ):
     if rng.random() < 0.3:
         environ["REQUEST_METHOD"] = rng.choice(("OPTIONS", "OPTIONS", "options"))
         environ["HTTP_ACCESS_CONTROL_REQUEST_METHOD"] = rng.choice(("POST", "", values.CANARY))
-        environ["HTTP_ACCESS_CONTROL_REQUEST_HEADERS"] = rng.choice(("authorization", values.CANARY, values.text(rng)))
+        wanted = rng.choice(("authorization", values.CANARY, values.text(rng)))
+        environ["HTTP_ACCESS_CONTROL_REQUEST_HEADERS"] = wanted

@@ -2,12 +2,18 @@
 
 import os
 import random
+import re
 import time
+import warnings
 from collections import Counter
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import lru_cache
+from multiprocessing import get_context
 from typing import NamedTuple
+
+from joserfc.errors import SecurityWarning
+from jwt_middleware import TokenIssuer
 
 from tests.fuzz.judge import ask, problems, reason_of
 from tests.fuzz.refresh import RefreshFuzzer
@@ -16,9 +22,10 @@ from tests.fuzz.signing import Keys
 from tests.fuzz.targets import make_targets
 
 BLOCK = 2000
+# Which part of the requests spends refresh tokens.
 _REFRESHES = 0.04
 # After so many findings of one kind, more of them are only counted.
-_SHOWN = 3
+_SHOWN = 2
 
 
 class Finding(NamedTuple):
@@ -29,6 +36,11 @@ class Finding(NamedTuple):
     block: int
     target: str
     request: str
+
+    @property
+    def kind(self):
+        """What findings of one cause have in common, more or less."""
+        return self.target, re.sub(r"\d+", "", ":".join(self.law.split(":")[:2]))
 
 
 @dataclass
@@ -47,28 +59,32 @@ class Tally:
         for name in ("outcomes", "targets", "laws"):
             getattr(self, name).update(getattr(other, name))
         for finding in other.findings:
-            if sum(known.law[:40] == finding.law[:40] for known in self.findings) < _SHOWN:
-                self.findings.append(finding)
+            self._keep(finding)
 
     def report(self, finding):
         """Count a finding, and keep it if it is among the first of its kind."""
         self.laws[finding.law.partition(":")[0]] += 1
-        if sum(known.law[:40] == finding.law[:40] for known in self.findings) < _SHOWN:
+        self._keep(finding)
+
+    def _keep(self, finding):
+        if sum(known.kind == finding.kind for known in self.findings) < _SHOWN:
             self.findings.append(finding)
 
 
-def run_block(seed, block, size=BLOCK, make=make_targets):
+def run_block(
+    seed, block, size=BLOCK, *, make=make_targets, make_issuer=TokenIssuer, refreshes=_REFRESHES
+):
     """Run one block of requests against fresh targets and return its tally."""
     rng = random.Random(f"{seed}/{block}")
     keys = _keys()
     targets = make(keys, rng)
     # A pool costs more than the requests that use it, so it grows with them.
     pools = [Pool(rng, target, keys, max(20, size // 20)) for target in targets]
-    sessions = RefreshFuzzer(keys, rng)
+    sessions = RefreshFuzzer(keys, rng, make_issuer)
     tally = Tally()
     for _ in range(size):
         tally.requests += 1
-        if rng.random() < _REFRESHES:
+        if rng.random() < refreshes:
             outcome, token, broken = sessions.step()
             name, request = "refresh", token
         else:
@@ -88,7 +104,9 @@ def run(*, seed, seconds=None, requests=None, processes=1, first_block=0, progre
     """Run blocks until the time is over or the number of requests is reached; return the tally."""
     total, started, block, limit = Tally(), time.monotonic(), first_block, requests or float("inf")
     pending, asked = set(), 0
-    with ProcessPoolExecutor(processes) as pool:
+    # Processes of their own rather than forks, which are not safe where threads run.
+    context = get_context("spawn")
+    with ProcessPoolExecutor(processes, context, initializer=_ignore_warnings) as pool:
         while True:
             is_late = seconds is not None and time.monotonic() - started >= seconds
             while asked < limit and not is_late and len(pending) < 2 * processes:
@@ -115,6 +133,11 @@ def _run_request(target, request):
     if "jwt_middleware.claims" in arrived:
         return "accepted with claims", broken
     return "accepted without claims", broken
+
+
+def _ignore_warnings():
+    # joserfc warns of EdDSA (RFC 9864), which issuers use all the same.
+    warnings.simplefilter("ignore", SecurityWarning)
 
 
 @lru_cache(maxsize=1)

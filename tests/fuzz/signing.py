@@ -1,4 +1,4 @@
-"""The keys of a fuzz run, and JOSE signatures over raw bytes; asks neither the package nor PyJWT."""
+"""The keys of a fuzz run, and JOSE signatures over raw bytes, without the package or PyJWT."""
 
 import base64
 import hmac
@@ -13,7 +13,8 @@ _CURVES = {"ES256": ec.SECP256R1(), "ES384": ec.SECP384R1(), "ES512": ec.SECP521
 ORDERS = {
     "ES256": 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551,
     "ES384": 2**384 - 1388124618062372383947042015309946732620727252194336364173,
-    "ES512": 2**521 - 657877501894328237357444332315020117536923257219387276263472201219398408051703,
+    "ES512": 2**521
+    - 657877501894328237357444332315020117536923257219387276263472201219398408051703,
 }
 
 
@@ -58,23 +59,34 @@ class Keys:
 
     def __init__(self):
         rsa_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        curves = {name: ec.derive_private_key(0xF022 + 2**200, curve) for name, curve in _CURVES.items()}
-        self.secret = Signer("HS256", None, b"the one secret without a name, for HS256 only, 64 bytes at least")
-        self.hmac = [Signer(f"HS{bits}", f"hs-{bits}", f"secret {bits} ".encode() * 8) for bits in (256, 384, 512)]
+        curves = {name: _elliptic(2**200 + 5, name) for name in _CURVES}
+        self.secret = Signer("HS256", None, b"the one secret without a name " * 3)
+        self.hmac = [
+            Signer(f"HS{bits}", f"hs-{bits}", f"secret {bits} ".encode() * 8)
+            for bits in (256, 384, 512)
+        ]
         self.rsa = [Signer("RS256", "rs", rsa_key), Signer("PS256", "ps", rsa_key)]
         self.elliptic = [Signer(name, f"kid {name}", key) for name, key in curves.items()]
-        self.edwards = Signer("EdDSA", "é-ed", ed25519.Ed25519PrivateKey.from_private_bytes(b"f" * 32))
+        self.edwards = Signer("EdDSA", "é-ed", _edwards(b"f" * 32))
         # Keys that no target knows, under names that targets know.
         self.strangers = {
-            "HS256": Signer("HS256", "hs-256", b"a secret that nobody was told, of 64 bytes at least " * 2),
-            "ES256": Signer("ES256", "kid ES256", ec.derive_private_key(0xBAD, _CURVES["ES256"])),
-            "EdDSA": Signer("EdDSA", "é-ed", ed25519.Ed25519PrivateKey.from_private_bytes(b"g" * 32)),
+            "HS256": Signer("HS256", "hs-256", b"a secret that nobody was told " * 3),
+            "ES256": Signer("ES256", "kid ES256", _elliptic(2**199 + 7, "ES256")),
+            "EdDSA": Signer("EdDSA", "é-ed", _edwards(b"g" * 32)),
         }
 
     @property
     def asymmetric(self):
         """Every key pair."""
         return [*self.rsa, *self.elliptic, self.edwards]
+
+
+def _elliptic(number, name):
+    return ec.derive_private_key(number, _CURVES[name])
+
+
+def _edwards(seed):
+    return ed25519.Ed25519PrivateKey.from_private_bytes(seed)
 
 
 def base64url(data):

@@ -4,7 +4,6 @@ import json
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-
 from jwt_middleware import (
     CORS,
     JWKSet,
@@ -24,6 +23,7 @@ from jwt_middleware import (
     public,
     require,
 )
+
 from tests.fuzz.peers import Peers, Terms, imported
 from tests.fuzz.stores import HostileStore
 from tests.fuzz.tokens import good_token
@@ -121,16 +121,24 @@ def _plain(keys):
 def _every_key(keys):
     trusted = [keys.secret, *keys.hmac, *keys.asymmetric]
     terms = Terms(
-        {ISSUER: trusted}, [AUDIENCE, "other"], leeway=0, required=("exp", "sub", "iat"), max_token_age=600
+        {ISSUER: trusted},
+        [AUDIENCE, "other"],
+        leeway=0,
+        required=("exp", "sub", "iat"),
+        max_token_age=600,
     )
-    return _target("every key, nothing cached", terms, _verifier(terms, cache_size=0, max_token_age=600))
+    return _target(
+        "every key, nothing cached", terms, _verifier(terms, cache_size=0, max_token_age=600)
+    )
 
 
 def _trusted_issuers(keys):
     by_issuer = {"https://hs.example.com": keys.hmac, "https://rs.example.com": keys.rsa}
     by_issuer["https://es.example.com"] = [*keys.elliptic, keys.edwards]
     terms = Terms(by_issuer, [AUDIENCE], leeway=30)
-    verifiers = [_verifier(terms._replace(keys={issuer: trusted})) for issuer, trusted in by_issuer.items()]
+    verifiers = [
+        _verifier(terms._replace(keys={issuer: trusted})) for issuer, trusted in by_issuer.items()
+    ]
     return _target("several issuers", terms, TrustedIssuers(*verifiers), cors=("*",))
 
 
@@ -141,7 +149,14 @@ def _cookie(keys):
 
 def _policy(keys):
     terms = Terms({ISSUER: [*keys.hmac, keys.elliptic[0]]}, [AUDIENCE], leeway=5)
-    return _target("policy", terms, _verifier(terms), lines=LINES, render=problem_details, realm="a realm, with commas")
+    return _target(
+        "policy",
+        terms,
+        _verifier(terms),
+        lines=LINES,
+        render=problem_details,
+        realm="a realm, with commas",
+    )
 
 
 def _cors(keys):
@@ -150,24 +165,33 @@ def _cors(keys):
 
 
 def _open(keys):
-    """Accept any issuer and tokens without audience; a validator trips over tokens without ``jti``."""
+    """Accept any issuer. A validator trips over tokens without ``jti``."""
     trusted = [keys.hmac[0], keys.rsa[0], keys.elliptic[0], keys.edwards]
     terms = Terms({None: trusted}, None, leeway=5, required=("jti",), types=("jwt", "dpop+jwt"))
 
     def validate(token):
         token.id.encode("utf-8", "surrogatepass")
 
-    options = {"types": ["JWT", "application/dpop+jwt"], "require": [], "validators": [validate], "cache_size": 8}
+    options = {
+        "types": ["JWT", "application/dpop+jwt"],
+        "require": [],
+        "validators": [validate],
+        "cache_size": 8,
+    }
     return _target("any issuer", terms, _verifier(terms, issuer=None, **options))
 
 
 def _revocations(keys, rng, *, fails_open):
-    terms = Terms({ISSUER: [keys.secret, keys.elliptic[0]]}, [AUDIENCE], leeway=5, required=("exp", "jti"))
+    terms = Terms(
+        {ISSUER: [keys.secret, keys.elliptic[0]]}, [AUDIENCE], leeway=5, required=("exp", "jti")
+    )
     inner = MemoryStore(clock=lambda: NOW)
     ids = Verifier(_sources([keys.secret])[0], issuer=ISSUER, audience=AUDIENCE, clock=lambda: NOW)
     for number in REVOKED_IDS:
         claims = {"iss": ISSUER, "aud": AUDIENCE, "exp": NOW + 600, "jti": number}
-        Revocations(inner, clock=lambda: NOW).revoke(ids.verify(good_token(rng, keys.secret, claims).text))
+        Revocations(inner, clock=lambda: NOW).revoke(
+            ids.verify(good_token(rng, keys.secret, claims).text)
+        )
     store = HostileStore(inner, rng, honesty=0.7)
     ticks = iter(range(NOW, NOW + 10**9))
     revocations = Revocations(
@@ -175,7 +199,7 @@ def _revocations(keys, rng, *, fails_open):
         on_failure="allow" if fails_open else "refuse",
         max_staleness=5 if fails_open else 0,
         on_event=lambda event: None,
-        # Every look at the clock is a second later, so that a store that failed is soon asked again.
+        # Each look at the clock is a second later, so that a failed store is soon asked again.
         clock=lambda: next(ticks),
     )
     return _target(
@@ -187,7 +211,18 @@ def _revocations(keys, rng, *, fails_open):
     )
 
 
-def _target(name, terms, verifier, *, lines=(), cookie=None, cors=None, store=None, fails_open=False, **options):
+def _target(
+    name,
+    terms,
+    verifier,
+    *,
+    lines=(),
+    cookie=None,
+    cors=None,
+    store=None,
+    fails_open=False,
+    **options,
+):
     probe = Probe()
     app = JWTMiddleware(
         probe,
@@ -203,7 +238,12 @@ def _target(name, terms, verifier, *, lines=(), cookie=None, cors=None, store=No
 
 def _verifier(terms, **options):
     (issuer, trusted), *_ = terms.keys.items()
-    usual = {"issuer": issuer, "audience": terms.audience, "leeway": terms.leeway, "clock": lambda: NOW}
+    usual = {
+        "issuer": issuer,
+        "audience": terms.audience,
+        "leeway": terms.leeway,
+        "clock": lambda: NOW,
+    }
     return Verifier(_sources(trusted), **(usual | {"require": terms.required} | options))
 
 
@@ -216,13 +256,18 @@ def _rule(line):
 
 
 def _sources(signers):
-    """Return key sources: secrets, public keys in PEM form, and one JWK set for three keys or more."""
+    """Return key sources: secrets, and PEM keys or, for three key pairs or more, a JWK set."""
     secrets = [signer for signer in signers if isinstance(signer.public, bytes)]
     pairs = [signer for signer in signers if signer not in secrets]
-    sources = [SecretKey(each.private, algorithm=each.algorithm, key_id=each.key_id) for each in secrets]
+    sources = [
+        SecretKey(each.private, algorithm=each.algorithm, key_id=each.key_id) for each in secrets
+    ]
     if len(pairs) < 3:
-        return sources + [PublicKey(each.pem, algorithm=each.algorithm, key_id=each.key_id) for each in pairs]
+        return sources + [
+            PublicKey(each.pem, algorithm=each.algorithm, key_id=each.key_id) for each in pairs
+        ]
     members = [
-        imported(each).as_dict(private=False) | {"kid": each.key_id, "alg": each.algorithm} for each in pairs
+        imported(each).as_dict(private=False) | {"kid": each.key_id, "alg": each.algorithm}
+        for each in pairs
     ]
     return [*sources, JWKSet(json.dumps({"keys": members}))]

@@ -1,4 +1,4 @@
-"""Tokens from raw JOSE text: good ones, and ones with a few faults in header, claims, text or signature."""
+"""Tokens from raw JOSE text: good ones, and ones with a few faults."""
 
 import json
 from typing import NamedTuple
@@ -6,12 +6,47 @@ from typing import NamedTuple
 from tests.fuzz.signing import ORDERS, Signer, base64url
 from tests.fuzz.values import CANARY, json_text
 
-_TYPES = ("JWT", "at+jwt", "application/at+jwt", "AT+JWT", "jwt", "dpop+jwt", "refresh+jwt", "", "application/")
+_TYPES = (
+    "JWT",
+    "at+jwt",
+    "application/at+jwt",
+    "AT+JWT",
+    "jwt",
+    "dpop+jwt",
+    "refresh+jwt",
+    "",
+    "application/",
+)
 _ALGORITHMS = (
-    *("none", "None", "NONE", "nOnE", "", "hs256", "HS256 ", "HS256", "HS384", "HS512", "RS256", "RS384"),
+    *(
+        "none",
+        "None",
+        "NONE",
+        "nOnE",
+        "",
+        "hs256",
+        "HS256 ",
+        "HS256",
+        "HS384",
+        "HS512",
+        "RS256",
+        "RS384",
+    ),
     *("PS256", "ES256", "ES256K", "ES512", "EdDSA", "Ed25519", "Ed448", "dir", "A128KW", CANARY),
 )
-_KEY_IDS = ("hs-256", "hs-384", "rs", "ps", "kid ES256", "é-ed", "", "../../dev/null", "' OR 1=1", CANARY, "k" * 600)
+_KEY_IDS = (
+    "hs-256",
+    "hs-384",
+    "rs",
+    "ps",
+    "kid ES256",
+    "é-ed",
+    "",
+    "../../dev/null",
+    "' OR 1=1",
+    CANARY,
+    "k" * 600,
+)
 _FOREIGN_JWK = '{"kty":"oct","k":"' + "QUFB" * 12 + '"}'
 # Members of a header that change what a token means, or that a careless library acts upon.
 _HEADER_MEMBERS = {
@@ -31,10 +66,31 @@ _HEADER_MEMBERS = {
 }
 _CONFIRMATIONS = ('{"jkt":"x"}', '{"x5t#S256":"x"}', "{}", "null", '""')
 _SCOPES = (
-    *('"admin"', '"a b"', '"admin orders:write"', '"ADMIN"', '" admin"', '"admin\\tb"', '"admin,b"', '""'),
-    *('["admin"]', '["a",5]', '["admin b"]', "[[]]", "5", "null", "true", '{"admin":1}', f'"{CANARY}"'),
+    *(
+        '"admin"',
+        '"a b"',
+        '"admin orders:write"',
+        '"ADMIN"',
+        '" admin"',
+        '"admin\\tb"',
+        '"admin,b"',
+        '""',
+    ),
+    *(
+        '["admin"]',
+        '["a",5]',
+        '["admin b"]',
+        "[[]]",
+        "5",
+        "null",
+        "true",
+        '{"admin":1}',
+        f'"{CANARY}"',
+    ),
 )
 _SESSIONS = ('"s1"', '""', "5", "null", "[]", '["s1"]', "{}", "true", f'"{CANARY}"')
+_CLAIMS = ("iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "scope", "tid", "é", "")
+_OFFSETS = (-(10**6), -601, -600, -61, -60, -6, -5, -4, -1, 0, 1, 4, 5, 6, 60, 601, 10**6)
 _SPACES = ("", "", "", " ", "\t", "\r\n", "\x0b", "\xa0")
 
 
@@ -46,7 +102,7 @@ class Token(NamedTuple):
 
 
 class Draft:
-    """A token before it is signed: its members as pairs of JSON texts, which may be no JSON at all."""
+    """A token before it is signed. Its members are pairs of texts, which need not be JSON."""
 
     def __init__(self, rng, signer, claims, types):
         header = {"alg": signer.algorithm}
@@ -146,19 +202,18 @@ def _bend_claims(rng, draft, now):
     elif kind == 7:
         _set(draft.claims, "iss", _issuer(rng, dict(draft.claims).get('"iss"', '"x"')))
     else:
-        name = rng.choice(("iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "scope", "tid", "é", ""))
-        _set(draft.claims, name, json_text(rng))
+        _set(draft.claims, rng.choice(_CLAIMS), json_text(rng))
 
 
 def _bend_header(rng, draft):
-    kind = rng.randrange(6)
-    if kind == 0:
+    kind = rng.randrange(8)
+    if kind < 2:
         _set(draft.header, "alg", json.dumps(rng.choice(_ALGORITHMS)))
-    elif kind == 1:
-        _set(draft.header, "kid", json.dumps(rng.choice(_KEY_IDS)))
     elif kind == 2:
+        _set(draft.header, "kid", json.dumps(rng.choice(_KEY_IDS)))
+    elif kind < 5:
         _set(draft.header, "typ", json.dumps(rng.choice(_TYPES)))
-    elif kind == 3:
+    elif kind == 5:
         _set(draft.header, rng.choice(("alg", "kid", "typ", "é", CANARY)), json_text(rng))
     else:
         name = rng.choice(sorted(_HEADER_MEMBERS))
@@ -180,7 +235,10 @@ def _bend_members(rng, members):
     elif kind == 4:
         members[at] = (_escaped(members[at][0]), members[at][1])
     else:
-        members[at] = (rng.choice(_SPACES) + members[at][0] + rng.choice(_SPACES), rng.choice(_SPACES) + members[at][1])
+        members[at] = (
+            rng.choice(_SPACES) + members[at][0] + rng.choice(_SPACES),
+            rng.choice(_SPACES) + members[at][1],
+        )
 
 
 def _object(members):
@@ -198,16 +256,23 @@ def _set(members, name, value):
 
 
 def _escaped(quoted):
-    """Spell a name with escapes: an equal name to a parser, another text to whoever searches for it."""
+    """Spell a name with escapes. A JSON parser reads the same name, a text search does not."""
     return '"' + "".join(f"\\u{ord(character):04x}" for character in json.loads(quoted)) + '"'
 
 
 def _time(rng, now):
     if rng.random() < 0.3:
         return json_text(rng)
-    offset = rng.choice((-(10**6), -601, -600, -61, -60, -6, -5, -4, -1, 0, 1, 4, 5, 6, 60, 601, 10**6))
-    value = now + offset
-    spellings = (str(value), f"{value}.0", f"{value}.5", f"{value - 1}.9999999", f"{value}e0", f'"{value}"', f"[{value}]")
+    value = now + rng.choice(_OFFSETS)
+    spellings = (
+        str(value),
+        f"{value}.0",
+        f"{value}.5",
+        f"{value - 1}.9999999",
+        f"{value}e0",
+        f'"{value}"',
+        f"[{value}]",
+    )
     return rng.choice((str(value), str(value), *spellings))
 
 
@@ -215,8 +280,23 @@ def _audience(rng, audience):
     name = audience.strip("[]")
     return rng.choice(
         (
-            *(f"[{name}]", f'["x",{name}]', f'[{name},"x"]', f"[{name},{name}]", f"[{name},5]", f"[[{name}]]"),
-            *(f"[{name},null]", f"{{{name}:1}}", "[]", '""', "null", f'"{CANARY}"', f'["{CANARY}"]'),
+            *(
+                f"[{name}]",
+                f'["x",{name}]',
+                f'[{name},"x"]',
+                f"[{name},{name}]",
+                f"[{name},5]",
+                f"[[{name}]]",
+            ),
+            *(
+                f"[{name},null]",
+                f"{{{name}:1}}",
+                "[]",
+                '""',
+                "null",
+                f'"{CANARY}"',
+                f'["{CANARY}"]',
+            ),
             *(name[:-1] + '/"', name.upper(), '" ' + name[1:], f'["x","y",{name}]'),
         )
     )
@@ -224,12 +304,21 @@ def _audience(rng, audience):
 
 def _issuer(rng, issuer):
     return rng.choice(
-        (f"[{issuer}]", issuer[:-1] + '/"', issuer.upper(), '""', "null", f"{{{issuer}:1}}", f'"{CANARY}"', "5")
+        (
+            f"[{issuer}]",
+            issuer[:-1] + '/"',
+            issuer.upper(),
+            '""',
+            "null",
+            f"{{{issuer}:1}}",
+            f'"{CANARY}"',
+            "5",
+        )
     )
 
 
 def _impostor(rng, signer, strangers):
-    """Return another key under the same name: a stranger's, or HMAC with a public key as the secret."""
+    """Return another key under the same kid: a stranger's, or a public key as HMAC secret."""
     if not isinstance(signer.public, bytes) and rng.random() < 0.5:
         return Signer("HS256", signer.key_id, signer.pem)
     return strangers.get(signer.algorithm, strangers["ES256"])
@@ -259,7 +348,7 @@ _RECODINGS = (
 
 
 def _halves(change):
-    """Apply a change to r and s of an ECDSA signature; other signatures become zeros of the same length."""
+    """Apply a change to r and s of an ECDSA signature; other signatures become zeros."""
 
     def tamper(rng, signer, signature):
         if signer.algorithm not in ORDERS:
@@ -273,7 +362,7 @@ def _halves(change):
 
 
 def _shifted_scalar(rng, signer, signature):
-    """Add the order of the group to the scalar of an Ed25519 signature (RFC 8032 §5.1.7 forbids it)."""
+    """Add the order of the group to S of an Ed25519 signature (forbidden by RFC 8032 §5.1.7)."""
     if signer.algorithm != "EdDSA":
         return signature[::-1]
     order = 2**252 + 27742317777372353535851937790883648493

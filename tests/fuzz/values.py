@@ -8,7 +8,18 @@ CANARY = "qzCanaryzq"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _ODD_METHODS = (
     *("", "get", "Post", "pOST", "TRACE", "CONNECT", "PROPFIND", "M-SEARCH", "BASELINE_CONTROL"),
-    *(CANARY, f"{CANARY} /", "GET\x00", "GET\r\nX: y", "G\xcbT", "GET ", " GET", "\xb5", "\xdf", "1"),
+    *(
+        CANARY,
+        f"{CANARY} /",
+        "GET\x00",
+        "GET\r\nX: y",
+        "G\xcbT",
+        "GET ",
+        " GET",
+        "\xb5",
+        "\xdf",
+        "1",
+    ),
 )
 
 # Every rule of the policies in `targets` has paths here.
@@ -18,27 +29,103 @@ PATHS = (
 )
 _SEGMENTS = (
     *("", ".", "..", "...", "health", "static", "admin", "told", "maybe", CANARY, "%2e", "%2e%2e"),
-    *("%2F", "%5c", "%00", "%", "%zz", "%252e", ";x=1", ".;", "..;", "*", "\\", "..\\", "~", "?", "#"),
+    *(
+        "%2F",
+        "%5c",
+        "%00",
+        "%",
+        "%zz",
+        "%252e",
+        ";x=1",
+        ".;",
+        "..;",
+        "*",
+        "\\",
+        "..\\",
+        "~",
+        "?",
+        "#",
+    ),
     *("\x00", "\x01", "\t", "\r\n", "\x1f", "\x7f", "\x85", "\xa0", "\xad", "\xff", "\xc3\xa9"),
-    *("\xe2\x80\xae", "\xef\xbc\x8f", "\xc0\xaf", "\xed\xa0\x80", "ADMIN", "admin ", " admin", "a" * 500),
+    *(
+        "\xe2\x80\xae",
+        "\xef\xbc\x8f",
+        "\xc0\xaf",
+        "\xed\xa0\x80",
+        "ADMIN",
+        "admin ",
+        " admin",
+        "a" * 500,
+    ),
 )
 _SEPARATORS = ("/", "/", "/", "/", "//", "\\", "", "/./", "/../", "%2f")
 
 _PIECES = (
     *("", " ", "\t", ",", ";", "=", '"', "'", "\\", ".", "..", "Bearer", "bearer", "Basic", "DPoP"),
-    *(CANARY, "\x00", "\r\n", "\n", "\x7f", "\x85", "\xa0", "\xff", "\xe9", "eyJhbGciOiJub25lIn0", "e30"),
-    *("null", "undefined", "[object Object]", "{}", "%20", "<script>", "${jndi:x}", "=" * 5, "A" * 300),
+    *(
+        CANARY,
+        "\x00",
+        "\r\n",
+        "\n",
+        "\x7f",
+        "\x85",
+        "\xa0",
+        "\xff",
+        "\xe9",
+        "eyJhbGciOiJub25lIn0",
+        "e30",
+    ),
+    *(
+        "null",
+        "undefined",
+        "[object Object]",
+        "{}",
+        "%20",
+        "<script>",
+        "${jndi:x}",
+        "=" * 5,
+        "A" * 300,
+    ),
 )
 
 _STRINGS = ("", "a", CANARY, "é", "\x00", "\u2028", "\U0001f511", "a" * 3000, "admin", "__proto__")
-# Numbers at the limits of 64 bits, of floats and of what Python turns into an int; and what is not JSON.
+# Numbers at the limits of 64 bits, floats and what Python turns into an int; and text that is not
+# JSON.
 _ODD_JSON = (
     *("null", "true", "false", "0", "-0", "-0.0", "-1", "1.0", "1e3", "0.1", "1E-400", "5e-324"),
-    *("1e308", "1e400", "-1e400", "NaN", "Infinity", "-Infinity", "01", "+1", ".5", "1.", "0x1", "1_0"),
+    *(
+        "1e308",
+        "1e400",
+        "-1e400",
+        "NaN",
+        "Infinity",
+        "-Infinity",
+        "01",
+        "+1",
+        ".5",
+        "1.",
+        "0x1",
+        "1_0",
+    ),
     *(str(2**53 + 1), str(2**63), str(-(2**63)), str(2**64), str(10**30), "9" * 400, "9" * 5000),
-    *("[]", "{}", "[[]]", "[null]", '[""]', '{"":""}', '{"a":1,"a":2}', '{"a":[{"b":[1]}]}', "[1,]"),
+    *(
+        "[]",
+        "{}",
+        "[[]]",
+        "[null]",
+        '[""]',
+        '{"":""}',
+        '{"a":1,"a":2}',
+        '{"a":[{"b":[1]}]}',
+        "[1,]",
+    ),
     *('"\\ud800"', '"\\udfff\\ud800"', '"\\ud83d\\udd11"', '"\\u0000"', '"\\x"', '"\t"', "'a'", ""),
-    *("[" * 30 + "]" * 30, "[" * 34 + "]" * 34, "[" * 3000 + "]" * 3000, '{"a":' * 32 + "1" + "}" * 32),
+    *(
+        "[" * 30 + "]" * 30,
+        "[" * 34 + "]" * 34,
+        "[" * 3000 + "]" * 3000,
+        '{"a":' * 32 + "1" + "}" * 32,
+    ),
     *(f'["{CANARY}"]', f'{{"{CANARY}":"{CANARY}"}}'),
 )
 
@@ -62,7 +149,7 @@ def path(rng):
         known = rng.choice(PATHS)
         at = rng.randrange(len(known) + 1)
         return known[:at] + rng.choice(_SEGMENTS) + known[at:]
-    pieces = [part for _ in range(rng.randrange(5)) for part in (rng.choice(_SEPARATORS), rng.choice(_SEGMENTS))]
+    pieces = (rng.choice(_SEPARATORS) + rng.choice(_SEGMENTS) for _ in range(rng.randrange(5)))
     return rng.choice(("/", "")) + "".join(pieces)
 
 
