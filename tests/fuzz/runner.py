@@ -111,7 +111,7 @@ def run(*, seed, seconds=None, requests=None, processes=1, first_block=0, progre
             is_late = seconds is not None and time.monotonic() - started >= seconds
             while asked < limit and not is_late and len(pending) < 2 * processes:
                 size = int(min(BLOCK, limit - asked))
-                pending.add(pool.submit(run_block, seed, block, size))
+                pending.add(pool.submit(_run_noted, seed, block, size))
                 block, asked = block + 1, asked + size
             if not pending:
                 return total
@@ -120,6 +120,14 @@ def run(*, seed, seconds=None, requests=None, processes=1, first_block=0, progre
                 total.add(future.result())
             if progress is not None:
                 progress(total, time.monotonic() - started)
+
+
+def _run_noted(seed, block, size):
+    try:
+        return run_block(seed, block, size)
+    except Exception as exc:
+        exc.add_note(f"The fuzzer itself failed in block {block} of seed {seed}.")
+        raise
 
 
 def _run_request(target, request):

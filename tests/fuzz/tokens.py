@@ -257,7 +257,8 @@ def _set(members, name, value):
 
 def _escaped(quoted):
     """Spell a name with escapes. A JSON parser reads the same name, a text search does not."""
-    return '"' + "".join(f"\\u{ord(character):04x}" for character in json.loads(quoted)) + '"'
+    name = json.loads(quoted.strip())
+    return '"' + "".join(f"\\u{ord(character):04x}" for character in name) + '"'
 
 
 def _time(rng, now):
