@@ -1,5 +1,6 @@
 """Blocks of requests, which each start anew and can be repeated alone; and many of them at once."""
 
+import faulthandler
 import os
 import random
 import re
@@ -7,6 +8,7 @@ import time
 import warnings
 from collections import Counter
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from functools import lru_cache
 from multiprocessing import get_context
@@ -103,23 +105,29 @@ def run_block(
 def run(*, seed, seconds=None, requests=None, processes=1, first_block=0, progress=None):
     """Run blocks until the time is over or the number of requests is reached; return the tally."""
     total, started, block, limit = Tally(), time.monotonic(), first_block, requests or float("inf")
-    pending, asked = set(), 0
+    pending, asked = {}, 0
     # Processes of their own rather than forks, which are not safe where threads run.
     context = get_context("spawn")
-    with ProcessPoolExecutor(processes, context, initializer=_ignore_warnings) as pool:
-        while True:
-            is_late = seconds is not None and time.monotonic() - started >= seconds
-            while asked < limit and not is_late and len(pending) < 2 * processes:
-                size = int(min(BLOCK, limit - asked))
-                pending.add(pool.submit(_run_noted, seed, block, size))
-                block, asked = block + 1, asked + size
-            if not pending:
-                return total
-            done, pending = wait(pending, return_when=FIRST_COMPLETED)
-            for future in done:
-                total.add(future.result())
-            if progress is not None:
-                progress(total, time.monotonic() - started)
+    with ProcessPoolExecutor(processes, context, initializer=_prepare_process) as pool:
+        try:
+            while True:
+                is_late = seconds is not None and time.monotonic() - started >= seconds
+                while asked < limit and not is_late and len(pending) < 2 * processes:
+                    size = int(min(BLOCK, limit - asked))
+                    pending[pool.submit(_run_noted, seed, block, size)] = block
+                    block, asked = block + 1, asked + size
+                if not pending:
+                    return total
+                for future in wait(pending, return_when=FIRST_COMPLETED).done:
+                    total.add(future.result())
+                    del pending[future]
+                if progress is not None:
+                    progress(total, time.monotonic() - started)
+        except BrokenProcessPool:
+            # One of these blocks made the interpreter crash, or somebody ended a process.
+            for lost in pending.values():
+                total.report(Finding("a process died", seed, lost, "any", ""))
+            return total
 
 
 def _run_noted(seed, block, size):
@@ -143,7 +151,9 @@ def _run_request(target, request):
     return "accepted without claims", broken
 
 
-def _ignore_warnings():
+def _prepare_process():
+    # What a crash of the interpreter leaves behind is a traceback.
+    faulthandler.enable()
     # joserfc warns of EdDSA (RFC 9864), which issuers use all the same.
     warnings.simplefilter("ignore", SecurityWarning)
 
