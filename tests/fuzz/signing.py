@@ -1,6 +1,7 @@
 """The keys of a fuzz run, and JOSE signatures over raw bytes, without the package or PyJWT."""
 
 import base64
+import hashlib
 import hmac
 
 from cryptography.hazmat.primitives import hashes
@@ -60,17 +61,16 @@ class Keys:
     def __init__(self):
         rsa_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         curves = {name: _elliptic(2**200 + 5, name) for name in _CURVES}
-        self.secret = Signer("HS256", None, b"the one secret without a name " * 3)
+        self.secret = Signer("HS256", None, _secret("the one without a name"))
         self.hmac = [
-            Signer(f"HS{bits}", f"hs-{bits}", f"secret {bits} ".encode() * 8)
-            for bits in (256, 384, 512)
+            Signer(f"HS{bits}", f"hs-{bits}", _secret(f"HS{bits}")) for bits in (256, 384, 512)
         ]
         self.rsa = [Signer("RS256", "rs", rsa_key), Signer("PS256", "ps", rsa_key)]
         self.elliptic = [Signer(name, f"kid {name}", key) for name, key in curves.items()]
         self.edwards = Signer("EdDSA", "é-ed", _edwards(b"f" * 32))
         # Keys that no target knows, under names that targets know.
         self.strangers = {
-            "HS256": Signer("HS256", "hs-256", b"a secret that nobody was told " * 3),
+            "HS256": Signer("HS256", "hs-256", _secret("nobody was told")),
             "ES256": Signer("ES256", "kid ES256", _elliptic(2**199 + 7, "ES256")),
             "EdDSA": Signer("EdDSA", "é-ed", _edwards(b"g" * 32)),
         }
@@ -79,6 +79,10 @@ class Keys:
     def asymmetric(self):
         """Every key pair."""
         return [*self.rsa, *self.elliptic, self.edwards]
+
+
+def _secret(name):
+    return hashlib.shake_256(name.encode()).hexdigest(48).encode()
 
 
 def _elliptic(number, name):
