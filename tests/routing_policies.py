@@ -52,7 +52,9 @@ class Case(NamedTuple):
 
     def need_of(self, view, method):
         """Return what the view's rule asks for."""
-        return self.need.get((view, method)) or self.need.get(view) or self.need.get(view.rstrip("+")) or self.need["*"]
+        page = view.rstrip("+")
+        keys = [(view, method), view, (page, method), page, "*"]
+        return next(self.need[key] for key in keys if key in self.need)
 
 
 ADMIN = {"admin": "admin", "users": "admin"}

@@ -83,7 +83,7 @@ def hybrid_app():
     from pyramid.config import Configurator
 
     config = Configurator()
-    config.add_route("hybrid", "/hybrid*traverse", factory=lambda request: tree())
+    config.add_route("hybrid", "/hybrid/*traverse", factory=lambda request: tree())
     config.add_view(show, context=Resource, route_name="hybrid")
     config.add_view(users, context=Admin, name="users", route_name="hybrid")
     return config.make_wsgi_app()

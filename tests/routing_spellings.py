@@ -85,8 +85,10 @@ def seeds(mount=""):
         sent = latin(target)
         paths += [pattern.format(t=sent, a=sent[:2], z=sent[2:]) for pattern in PATTERNS]
         paths += ["/" + latin(text) for text in look_alikes(target)]
-    below = [mount + path for path in paths] + ["/x/.." + mount + path for path in paths[::7]] if mount else []
-    return [Spelling("GET", "", path) for path in dict.fromkeys(below + paths)]
+    if mount:
+        beside = [before + path for before in ("", "/x/.." + mount, mount + mount) for path in paths[::7]]
+        paths = [mount + path for path in paths] + beside
+    return [Spelling("GET", "", path) for path in dict.fromkeys(paths)]
 
 
 def preflights(mount=""):
