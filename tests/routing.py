@@ -7,20 +7,20 @@ from random import Random
 from sys import stderr
 from typing import NamedTuple
 
-import jwt_middleware
-from jwt_middleware import JWTMiddleware, Policy, SecretKey, Verifier
+from jwt_middleware import CORS, JWTMiddleware, SecretKey, Verifier
 from tests import routing_apps as apps
 from tests import routing_pyramid as pyramid
 from tests.conftest import AUDIENCE, ISSUER, NOW, SECRET
 from tests.routing_policies import cases
-from tests.routing_spellings import ORIGIN, Spelling, mutate, preflights, seeds
+from tests.routing_spellings import ORIGIN, Spelling, mutate, seeds, with_headers
 
-# How many spellings to make of the seeds. For a long run by hand: SPELLINGS=50000 pytest tests/test_routing.py
+# How many mutations of the seeds to send to each application. More are for a long run by hand:
+# SPELLINGS=50000 python -m pytest tests/test_routing.py
 COUNT = int(os.environ.get("SPELLINGS", "1000"))
 
 
 class Variant(NamedTuple):
-    """One way of routing: what makes the application, and how its author writes paths."""
+    """An application, where it is mounted, and whether its pages end in a slash."""
 
     make: object
     mount: str = ""
@@ -37,6 +37,8 @@ def forgiving(path):
     return "/" + "/".join(filter(None, path.split("/")))
 
 
+lax_flask = partial(apps.flask_app, strict_slashes=False)
+
 VARIANTS = {
     "plain": Variant(apps.plain_app),
     "plain-forgiving": Variant(lambda: apps.plain_app(forgiving)),
@@ -44,15 +46,15 @@ VARIANTS = {
     "plain-override": Variant(lambda: apps.overriding(apps.plain_app()), methods=False),
     "flask": Variant(apps.flask_app),
     "flask-slashes": Variant(partial(apps.flask_app, slash="/"), slash="/"),
-    "flask-lax": Variant(partial(apps.flask_app, strict_slashes=False)),
-    "flask-lax-slashes": Variant(partial(apps.flask_app, slash="/", strict_slashes=False), slash="/"),
-    "flask-unmerged": Variant(partial(apps.flask_app, merge_slashes=False, strict_slashes=False)),
-    "flask-dispatched": Variant(lambda: apps.dispatched(apps.flask_app(strict_slashes=False)), mount="/app"),
+    "flask-lax": Variant(lax_flask),
+    "flask-lax-slashes": Variant(partial(lax_flask, slash="/"), slash="/"),
+    "flask-unmerged": Variant(partial(lax_flask, merge_slashes=False)),
+    "flask-dispatched": Variant(lambda: apps.dispatched(lax_flask()), mount="/app"),
     "django": Variant(apps.django_app),
     "django-append-slash": Variant(partial(apps.django_app, append_slash=True), slash="/"),
     "pyramid-dispatch": Variant(pyramid.dispatch_app),
     "pyramid-traversal": Variant(pyramid.traversal_app),
-    "pyramid-traversal-dispatched": Variant(lambda: apps.dispatched(pyramid.traversal_app()), mount="/app"),
+    "pyramid-dispatched": Variant(lambda: apps.dispatched(pyramid.traversal_app()), mount="/app"),
     "pyramid-hybrid": Variant(pyramid.hybrid_app, mount="/hybrid"),
     "pyramid-named-views": Variant(pyramid.named_views_app),
     "falcon": Variant(apps.falcon_app),
@@ -63,7 +65,7 @@ VARIANTS = {
 
 
 class Shell:
-    """An application whose failures are answers, so that an exception that gets out is the middleware's."""
+    """Turns exceptions of an application into answers, so that others must be the middleware's."""
 
     def __init__(self, app):
         self.app = app
@@ -72,7 +74,7 @@ class Shell:
         environ.get("tests.entered", []).append(True)
         try:
             return self.app(environ, start_response)
-        except Exception:
+        except Exception:  # noqa: BLE001
             start_response("500 Internal Server Error", [("Content-Type", "text/plain")])
             return [b"failed"]
 
@@ -85,19 +87,11 @@ class Outcome(NamedTuple):
     entered: bool
 
 
-def options_for_cors():
-    """Return what lets browsers of one origin in."""
-    if hasattr(jwt_middleware, "CORS"):
-        return {"policy": Policy}, {"cors": jwt_middleware.CORS(origins=[ORIGIN])}
-    return {"policy": partial(Policy, allow_preflight=True)}, {}
-
-
 def guard(app, policy):
-    """Put the middleware around an application, in earnest: with a real verifier, and for browsers."""
+    """Put the middleware around an application, with a real verifier and CORS."""
     verifier = Verifier(SecretKey(SECRET), issuer=ISSUER, audience=AUDIENCE, clock=lambda: NOW)
-    make, options = options_for_cors()
-    policy = make["policy"](*policy.rules)
-    return JWTMiddleware(app, verifier, policy=policy, on_event=lambda event: None, **options)
+    cors = CORS(origins=[ORIGIN])
+    return JWTMiddleware(app, verifier, policy=policy, cors=cors, on_event=lambda event: None)
 
 
 def environ_of(spelling, token=None):
@@ -146,15 +140,18 @@ class Found(NamedTuple):
     views: tuple
 
 
-def explore(app, name, mount):
-    """Send spellings to the bare application, and go on from those that reached a view."""
+def explore(app, name, mount, slash):
+    """Send spellings to the bare application, and mutate those that reached a view again."""
     random = Random(name)
-    pool = [*seeds(mount), *preflights(mount)]
+    pool = [*seeds(mount), *with_headers(mount, slash)]
     found = {}
     queue = list(pool)
     enough = len(pool) + COUNT
     while len(found) < enough:
-        spelling = queue.pop(0) if queue else mutate(random.choice(pool), random.choice(pool), random)
+        if queue:
+            spelling = queue.pop(0)
+        else:
+            spelling = mutate(random.choice(pool), random.choice(pool), random)
         if spelling in found:
             continue
         found[spelling] = tuple(ran.view for ran in send(app, spelling).ran)

@@ -1,7 +1,7 @@
-"""One set of views, routed by each framework in each of its ways, to find out what reaches them.
+"""The same views in every framework, to find out which paths reach them.
 
-Every view reports that it ran, the method it saw and the claims it was given, both in its JSON answer and in
-the list at ``environ["tests.ran"]``, so that it is known even if the answer gets lost.
+A view reports that it ran, the method and the claims that it saw: in its JSON answer, and in the
+list at ``environ["tests.ran"]``, which survives if the answer is lost.
 """
 
 import json
@@ -39,7 +39,7 @@ def report(environ, view, method):
 
 
 def notation(slash="", path="<path:path>", left="<", right=">"):
-    """Return the paths in a framework's notation, with a slash at the end of each page if it wants one."""
+    """Yield each view with its path in a framework's notation; `slash` ends the path of a page."""
     for view, pattern in PATHS.items():
         ending = "" if view in {"home", "static"} else slash
         written = pattern.replace("<path:path>", "\0").replace("<", left).replace(">", right)
@@ -100,12 +100,13 @@ def flask_app(*, slash="", strict_slashes=True, merge_slashes=True):
     app.url_map.strict_slashes = strict_slashes
     app.url_map.merge_slashes = merge_slashes
     for name, path in notation(slash):
-        app.add_url_rule(path, name, view_of(name), methods=METHODS, provide_automatic_options=False)
+        options = {"methods": METHODS, "provide_automatic_options": False}
+        app.add_url_rule(path, name, view_of(name), **options)
     return app
 
 
 def django_app(*, append_slash=False):
-    """Return a Django application with URLs of its own, whatever the settings say of others."""
+    """Return a Django application with its own URLs, whatever ROOT_URLCONF is."""
     from django.conf import settings
     from django.core.handlers.wsgi import WSGIHandler
     from django.http import JsonResponse
@@ -119,7 +120,8 @@ def django_app(*, append_slash=False):
 
         return view
 
-    urls = tuple(path(written[1:], view_of(name)) for name, written in notation("/" * append_slash))
+    pages = notation("/" * append_slash)
+    urls = tuple(path(written[1:], view_of(name)) for name, written in pages)
     if not settings.configured:
         settings.configure(SECRET_KEY="a secret of Django's own", ALLOWED_HOSTS=["*"])
     if not hasattr(settings, "ROOT_URLCONF"):
@@ -175,7 +177,7 @@ def bottle_app():
 
 
 def bottle_mounted_app(*, as_wsgi=False):
-    """Return a Bottle application that another has mounted at ``/app``, as what it is or as any WSGI function."""
+    """Mount a Bottle application at ``/app`` of another, as a Bottle or as a WSGI function."""
     from bottle import Bottle
 
     app, inner = Bottle(), bottle_app()
@@ -184,7 +186,7 @@ def bottle_mounted_app(*, as_wsgi=False):
 
 
 def dispatched(app):
-    """Mount the application at ``/app``, and something that knows no path elsewhere."""
+    """Mount the application at ``/app``; every other path is 404."""
     from werkzeug.exceptions import NotFound
     from werkzeug.middleware.dispatcher import DispatcherMiddleware
 

@@ -1,7 +1,7 @@
-"""Who may see which view: policies, and beside each, in words of the views, what it asks for.
+"""Policies, and what each of them asks for each view.
 
-This is the oracle of the tests of paths. It says nothing about paths: it only compares the view that ran with the
-credential of the request.
+This is the oracle of the tests of routing. It knows nothing of paths: it compares the view that ran
+with the credential of the request.
 """
 
 from typing import NamedTuple
@@ -24,7 +24,9 @@ class Credential(NamedTuple):
         """Tell whether the request has what is asked for."""
         if need in {NOTHING, NO_BAD_TOKEN}:
             return need == NOTHING or self.token is None or self.claims is not None
-        return self.claims is not None and (need == GOOD_TOKEN or need in self.claims.get("scope", "").split())
+        if self.claims is None:
+            return False
+        return need == GOOD_TOKEN or need in self.claims.get("scope", "").split()
 
 
 def signed(**claims):
@@ -70,6 +72,7 @@ def cases(mount="", slash="", *, methods=True):
 
     # A rule for one page says nothing of what a view finds below it: that takes a rule with "/*".
     one_page = {"*": NOTHING, "admin+": NOTHING, "users+": NOTHING, **ADMIN}
+    pages = at("/admin", "/admin/users")
     found = {
         "all": Case(Policy(), {"*": GOOD_TOKEN}),
         "closed": Case(
@@ -80,8 +83,11 @@ def cases(mount="", slash="", *, methods=True):
             Policy(require(*at("/admin/*"), scopes=["admin"]), public("/*")),
             {"*": NOTHING, **ADMIN},
         ),
-        "page": Case(Policy(require(*at("/admin", "/admin/users"), scopes=["admin"]), public("/*")), one_page),
-        "slash": Case(Policy(require(*at("/admin/", "/admin/users/"), scopes=["admin"]), public("/*")), one_page),
+        "page": Case(Policy(require(*pages, scopes=["admin"]), public("/*")), one_page),
+        "slash": Case(
+            Policy(require(*[page + "/" for page in pages], scopes=["admin"]), public("/*")),
+            one_page,
+        ),
         "mild": Case(
             Policy(
                 optional(*at("/orders/*")),
@@ -89,8 +95,14 @@ def cases(mount="", slash="", *, methods=True):
                 require(*at("/admin/*"), scopes=["admin"]),
                 public(*at("/")),
             ),
-            {"*": GOOD_TOKEN, "home": NOTHING, "greet": NOTHING, **ADMIN}
-            | dict.fromkeys(["orders", "order"], NO_BAD_TOKEN),
+            {
+                "*": GOOD_TOKEN,
+                "home": NOTHING,
+                "greet": NOTHING,
+                "orders": NO_BAD_TOKEN,
+                "order": NO_BAD_TOKEN,
+                **ADMIN,
+            },
         ),
         "methods": Case(
             Policy(
@@ -100,12 +112,15 @@ def cases(mount="", slash="", *, methods=True):
             {"*": GOOD_TOKEN} | READERS | WRITERS,
         ),
     }
-    return found if methods else {name: case for name, case in found.items() if name != "methods"}
+    if not methods:
+        del found["methods"]
+    return found
 
 
 def canonical(mount="", slash=""):
     """Return the path of each view as its author wrote it, as PATH_INFO."""
     for view, pattern in PATHS.items():
-        path = pattern.replace("<path:path>", "css/site.css").replace("<id>", "7").replace("<name>", "Jürgen")
+        path = pattern.replace("<path:path>", "css/site.css").replace("<id>", "7")
+        path = path.replace("<name>", "Jürgen")
         ending = "" if view in {"home", "static"} else slash
         yield view, (mount + path + ending).encode().decode("latin-1")

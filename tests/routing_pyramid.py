@@ -1,10 +1,10 @@
-"""The views of `routing_apps`, as Pyramid finds them: by routes, in a tree of resources, and by name."""
+"""The views of `routing_apps` in Pyramid: by routes, by traversal of resources, and by name."""
 
 from tests.routing_apps import notation, report
 
 
 class Resource(dict):
-    """A resource: the view that shows it, its children, and the child that any other name leads to."""
+    """A resource: the name of its view, its children, and the child for every other name."""
 
     def __init__(self, view, children=(), *, other=None):
         super().__init__(children)
@@ -44,11 +44,12 @@ def answer(request, view):
 
     if view is None:
         raise HTTPNotFound
-    return Response(json_body=report(request.environ, view, request.method), headers={"X-View": view})
+    seen = report(request.environ, view, request.method)
+    return Response(json_body=seen, headers={"X-View": view})
 
 
 def show(context, request):
-    """Show a resource; what the path says below it is marked, for it is still the view of the resource."""
+    """Show a resource. A "+" marks that the path went on, since Pyramid runs the same view."""
     return answer(request, context.view and context.view + "+" * bool(request.subpath))
 
 
@@ -90,14 +91,20 @@ def hybrid_app():
 
 
 def named_views_app():
-    """Return an application whose root has no children, only views with names, which read what follows."""
+    """Return an application whose root has no children, only named views that read the subpath."""
     from pyramid.config import Configurator
 
     class Root:
         def __init__(self, request):
             pass
 
-    below = {"admin": "admin+", "orders": "order", "health": "health+", "static": "static", "grüße": "greet"}
+    below = {
+        "admin": "admin+",
+        "orders": "order",
+        "health": "health+",
+        "static": "static",
+        "grüße": "greet",
+    }
 
     def named(context, request):
         name, more = request.view_name, request.subpath

@@ -1,4 +1,4 @@
-"""Some of the applications of `routing`, each behind each policy, as one site for real servers to run.
+"""Some applications of `routing` behind each policy, as one site for real servers.
 
 The header ``X-Site`` chooses: ``flask-lax open`` is the application and the policy.
 """
@@ -7,7 +7,7 @@ from functools import cache
 
 from tests.routing import VARIANTS, Shell, guard
 
-# What servers do to a path matters most to those that forgive most.
+# The most lenient applications, since servers normalize paths before them.
 NAMES = ("flask-lax", "pyramid-traversal", "pyramid-named-views", "bottle")
 
 

@@ -1,14 +1,16 @@
-"""No spelling of a request reaches a view without what the view's rule asks for, whatever routes it."""
+"""No spelling of a request reaches a view without what the view's rule asks for."""
 
 import logging
+from functools import partial
 
 import pytest
 from webtest import TestApp
 from webtest.lint import middleware as lint
 
 from tests.conftest import bearer
-from tests.routing import COUNT, VARIANTS, Shell, explore, guard, send
-from tests.routing_policies import CREDENTIALS, GOOD_TOKEN, NO_BAD_TOKEN, NOTHING, canonical
+from tests.routing import COUNT, VARIANTS, Shell, Variant, explore, guard, send
+from tests.routing_apps import PATHS, bottle_mounted_app
+from tests.routing_policies import CREDENTIALS, NO_BAD_TOKEN, NOTHING, canonical
 from tests.routing_spellings import Spelling
 
 REFUSALS = {204, 400, 401, 403, 503}
@@ -17,12 +19,12 @@ REFUSALS = {204, 400, 401, 403, 503}
 class Explored:
     """One application, bare and behind each policy, and what the spellings reach in it."""
 
-    def __init__(self, name):
-        self.variant = VARIANTS[name]
-        self.app = Shell(self.variant.make())
-        self.cases = self.variant.cases()
-        self.guarded = {name: guard(self.app, case.policy) for name, case in self.cases.items()}
-        self.found = explore(self.app, name, self.variant.mount)
+    def __init__(self, name, variant):
+        self.variant = variant
+        self.app = Shell(variant.make())
+        self.cases = variant.cases()
+        self.guarded = {key: guard(self.app, case.policy) for key, case in self.cases.items()}
+        self.found = explore(self.app, name, variant.mount, variant.slash)
 
     def requests(self):
         """Yield each policy with each spelling that reaches a view in the bare application."""
@@ -53,7 +55,7 @@ def quiet():
 @pytest.fixture(scope="module", params=VARIANTS)
 def explored(request, quiet):
     """Each application in turn."""
-    return Explored(request.param)
+    return Explored(request.param, VARIANTS[request.param])
 
 
 def wrongs(case, credential, outcome):
@@ -74,7 +76,7 @@ def shown(problems):
 
 
 def test_no_spelling_reaches_a_view_without_what_its_rule_asks_for(explored):
-    """A view never runs for a request whose credential is not enough for it, and sees no claims of another."""
+    """A view never runs without a sufficient credential, and sees no claims but those sent."""
     requests = [request for request in explored.requests() if not is_preflight(request[2])]
 
     bypasses = list(explored.bypasses(requests))
@@ -100,19 +102,21 @@ def is_preflight(spelling):
 
 def needs(case, views):
     """Return all that a policy asks for the views, whatever the method."""
-    words = {need for key, need in case.need.items() if (key[0] if isinstance(key, tuple) else key) in views}
-    return words | {case.need_of(view, "") for view in views}
+    return {case.need_of(view, method) for view in views for method in ("GET", "POST", "PUT")}
 
 
 def test_spelling_with_every_scope_is_refused_or_changes_nothing(explored):
-    """With a credential that is enough for everything, what reached a view reaches the same, or is 400."""
-    lost = [
-        (name, spelling, outcome)
-        for name, _, spelling, views in explored.requests()
-        for outcome in [send(explored.guarded[name], spelling, CREDENTIALS["all"].token)]
-        if outcome.entered and tuple(ran.view for ran in outcome.ran) != views
-        or not outcome.entered and outcome.status not in {204, 400, 403}
-    ]
+    """With every scope a spelling runs the view that it runs without the middleware, or is refused."""
+    lost = []
+    for name, case, spelling, views in explored.requests():
+        outcome = send(explored.guarded[name], spelling, CREDENTIALS["all"].token)
+        if outcome.entered:
+            same = tuple(ran.view for ran in outcome.ran) == views
+            good = same and not list(wrongs(case, CREDENTIALS["all"], outcome))
+        else:
+            good = outcome.status in {204, 400, 403}
+        if not good:
+            lost.append((name, spelling, outcome))
 
     assert shown(lost) == []
 
@@ -124,15 +128,16 @@ def test_spelling_without_view_is_answered_without_failure(explored):
     for number, (spelling, views) in enumerate(explored.found):
         if not views:
             name = names[number % len(names)]
-            outcome = send(explored.guarded[name], spelling, credentials[number % len(credentials)].token)
-            if outcome.ran or not outcome.entered and outcome.status not in REFUSALS:
+            credential = credentials[number % len(credentials)]
+            outcome = send(explored.guarded[name], spelling, credential.token)
+            if outcome.ran or not (outcome.entered or outcome.status in REFUSALS):
                 odd.append((name, spelling, outcome))
 
     assert shown(odd) == []
 
 
 def test_good_request_reaches_its_view(explored):
-    """Each page, as its author wrote it and with the least that its rule asks for, is there under every policy."""
+    """A page answers under every policy at its own path, with the least that its rule asks for."""
     lost = []
     for name, case in explored.cases.items():
         client = TestApp(lint(explored.guarded[name]))
@@ -154,11 +159,26 @@ def test_good_request_reaches_its_view(explored):
 
 
 def test_spellings_are_many_and_reach_every_view_in_other_ways(explored):
-    """The spellings are worth sending: they are as many as asked for, and find the views by other paths, too."""
-    paths = dict(canonical(explored.variant.mount, explored.variant.slash))
-    reached = {view.rstrip("+") for spelling, views in explored.found for view in views if spelling.path != paths[view.rstrip("+")]}
-    by_method = {view for spelling, views in explored.found for view in views if spelling.method != "GET"}
+    """The spellings are as many as asked for, and reach every view not only by its own path."""
+    variant = explored.variant
+    known = {Spelling("GET", "", path) for _, path in canonical(variant.mount, variant.slash)}
+    others = [found for found in explored.found if found.spelling not in known]
+    reached = {view.rstrip("+") for _, views in others for view in views}
+    admitted = {
+        ran.view
+        for spelling, views in others
+        if "admin" in views
+        for ran in send(explored.guarded["open"], spelling, CREDENTIALS["admin"].token).ran
+    }
 
-    assert len({spelling for spelling, _ in explored.found}) >= COUNT
-    assert reached >= {"order", "static", "greet"}
-    assert by_method
+    assert len(others) >= COUNT
+    assert reached == set(PATHS)
+    assert admitted == {"admin"}
+
+
+@pytest.mark.xfail(reason="Bottle passes on a decoded PATH_INFO to a WSGI function that it mounts")
+def test_no_spelling_reaches_a_bottle_that_is_mounted_as_wsgi():
+    """A Bottle behind Bottle's mount decodes twice: it reads the UTF-8 of /adümin as /admin."""
+    explored = Explored("bottle", Variant(partial(bottle_mounted_app, as_wsgi=True), mount="/app"))
+
+    assert shown(list(explored.bypasses(explored.requests()))) == []
