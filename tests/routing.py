@@ -1,11 +1,14 @@
 """Sends spellings to applications, bare and guarded, and tells which views ran."""
 
 import os
+import posixpath
+import re
 from functools import partial
 from io import BytesIO
 from random import Random
 from sys import stderr
 from typing import NamedTuple
+from urllib.parse import unquote
 
 from jwt_middleware import CORS, JWTMiddleware, SecretKey, Verifier
 from tests import routing_apps as apps
@@ -37,11 +40,20 @@ def forgiving(path):
     return "/" + "/".join(filter(None, path.split("/")))
 
 
+def normalizing(path):
+    """Read a path as applications do that decode it again and resolve dot segments."""
+    for _ in range(3):
+        path = re.sub("(?i)%(25|2e|2f|5c|00)", lambda match: unquote(match[0]), path)
+    path = path.replace("\0", "").replace("\\", "/")
+    return forgiving(posixpath.normpath(path))
+
+
 lax_flask = partial(apps.flask_app, strict_slashes=False)
 
 VARIANTS = {
     "plain": Variant(apps.plain_app),
     "plain-forgiving": Variant(lambda: apps.plain_app(forgiving)),
+    "plain-normalizing": Variant(lambda: apps.plain_app(normalizing)),
     # Who replaces methods inside must not limit rules by methods.
     "plain-override": Variant(lambda: apps.overriding(apps.plain_app()), methods=False),
     "flask": Variant(apps.flask_app),

@@ -17,6 +17,7 @@ PATHS = {
     "order": "/orders/<id>",
     "health": "/health",
     "static": "/static/<path:path>",
+    "statics": "/statics",
     "greet": "/grüße/<name>",
 }
 
@@ -54,7 +55,7 @@ def plain_app(read=str):
         match read(path or "/").split("/"):
             case ["", ""]:
                 view = "home"
-            case ["", "admin" | "orders" | "health" as view]:
+            case ["", "admin" | "orders" | "health" | "statics" as view]:
                 pass
             case ["", "admin", "users"]:
                 view = "users"

@@ -32,6 +32,7 @@ def tree():
             "orders": Resource("orders", other=Resource("order")),
             "health": Resource("health"),
             "static": Resource(None, other=files),
+            "statics": Resource("statics"),
             "grüße": Resource(None, other=Resource("greet")),
         },
     )
@@ -103,6 +104,7 @@ def named_views_app():
         "orders": "order",
         "health": "health+",
         "static": "static",
+        "statics": "statics+",
         "grüße": "greet",
     }
 

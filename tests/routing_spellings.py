@@ -7,7 +7,7 @@ seed, so that each run sends the same spellings.
 import unicodedata
 from typing import NamedTuple
 
-TARGETS = ["admin", "admin/users", "orders", "orders/7", "health", "grüße/x", "static/x"]
+TARGETS = ["admin", "admin/users", "orders", "orders/7", "health", "grüße/x", "statics"]
 
 # {t} is a page without its first slash, {a} and {z} are two parts of it.
 PATTERNS = [

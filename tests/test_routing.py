@@ -106,7 +106,7 @@ def needs(case, views):
 
 
 def test_spelling_with_every_scope_is_refused_or_changes_nothing(explored):
-    """With every scope a spelling runs the view that it runs without the middleware, or is refused."""
+    """With every scope a spelling is refused or runs what it runs without the middleware."""
     lost = []
     for name, case, spelling, views in explored.requests():
         outcome = send(explored.guarded[name], spelling, CREDENTIALS["all"].token)
