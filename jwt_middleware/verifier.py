@@ -8,9 +8,9 @@ from typing import Any
 from jwt_middleware.errors import AuthError, ExpiredToken, InvalidRequest, InvalidToken
 from jwt_middleware.faults import callable_faults, names_faults, refuse, seconds_faults, whole_faults
 from jwt_middleware.jose import Key, normalize_type, parse_claims, parse_compact
-from jwt_middleware.keys import PrivateKey
+from jwt_middleware.keys import PrivateKey, too_many_faults
 from jwt_middleware.revocation import MARGIN, Revocations
-from jwt_middleware.ring import KeyRing, KeySource, MergedKeys
+from jwt_middleware.ring import KeyAtHand, KeyRing, KeySource, MergedKeys
 from jwt_middleware.tokens import AccessToken
 from jwt_middleware.validators import Validator
 
@@ -275,6 +275,8 @@ def _keys_faults(sources: Sequence[object]) -> Iterator[str]:
         # Never the value itself: what is mistaken for a key may be a secret.
         kinds = ", ".join(type(source).__name__ for source in sources) or "nothing"
         yield f"keys: {kinds} is no key; pass a SecretKey, PublicKey, JWKSet or a list of them"
+    at_hand = [source for source in sources if isinstance(source, KeyAtHand)]
+    yield from too_many_faults("keys", (key for source in at_hand for key in source.ring().keys))
 
 
 def _issuer_faults(issuer: object) -> Iterator[str]:

@@ -9,7 +9,7 @@ import jwt_middleware
 
 PACKAGE = Path(jwt_middleware.__file__).parent
 FLOORS = [
-    ["errors", "events", "faults", "fetch", "paths", "refresh"],
+    ["errors", "events", "faults", "fetch", "paths", "refresh", "secret_check", "weak_keys"],
     ["jose", "stores", "tokens"],
     [
         "cors",

@@ -356,7 +356,7 @@ def echo_nothing(environ, start_response):
     ("argument", "value"),
     [
         pytest.param("app", None, id="app"),
-        pytest.param("verifier", SecretKey("x" * 32), id="a key instead of a verifier"),
+        pytest.param("verifier", SecretKey("x" + ISSUER + AUDIENCE), id="a key instead of a verifier"),
         pytest.param("policy", [public("/x")], id="a list instead of a policy"),
         pytest.param("policy", None, id="no policy"),
         pytest.param("credential", "token", id="a name instead of an extractor"),
