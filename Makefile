@@ -3,7 +3,7 @@ PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check fuzz bench clean
 
 demo: .venv/.demo
 	$(BIN)/python demo_app.py $(ARGS)
@@ -17,7 +17,11 @@ check: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/python -m tests.fuzz --seconds 60
 	$(BIN)/nox $(ARGS)
+
+fuzz: .venv/.dev
+	$(BIN)/python -m tests.fuzz $(or $(ARGS),--seconds 60)
 
 bench: .venv/.bench
 	$(BIN)/python -m benchmarks $(ARGS)

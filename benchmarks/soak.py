@@ -20,6 +20,7 @@ import json
 import os
 import random
 import re
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -150,7 +151,7 @@ def hostile_token(provider: Provider) -> tuple[str, str]:
         case "alg none":
             return kind, f"{encode({'alg': 'none', 'kid': good.key_id})}.{payload}."
         case "secret":
-            return kind, issuer(SecretKey("x" * 64, key_id=good.key_id)).access_token("eve")
+            return kind, issuer(SecretKey(secrets.token_bytes(64), key_id=good.key_id)).access_token("eve")
         case "huge":
             return kind, f"{header}.{'A' * random.choice([7_000, 100_000])}.{signature}"
         case _:

@@ -9,9 +9,11 @@ Every request that reaches `app` now carries verified claims in ``environ["jwt_m
 other request was answered with a correct 401, 403, 400 or 503.
 """
 
+from jwt_middleware.cors import CORS
 from jwt_middleware.credentials import from_cookie, from_header
 from jwt_middleware.errors import (
     AccessDenied,
+    AmbiguousPath,
     AuthError,
     ExpiredToken,
     InsufficientScope,
@@ -19,6 +21,7 @@ from jwt_middleware.errors import (
     InvalidRequest,
     InvalidToken,
     MissingToken,
+    OriginNotAllowed,
     RevokedToken,
     Unavailable,
 )
@@ -45,8 +48,10 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ASYMMETRIC",
+    "CORS",
     "AccessDenied",
     "AccessToken",
+    "AmbiguousPath",
     "AuthError",
     "ConfigurationError",
     "ExpiredToken",
@@ -61,6 +66,7 @@ __all__ = [
     "KeySetStatus",
     "MemoryStore",
     "MissingToken",
+    "OriginNotAllowed",
     "Policy",
     "PrivateKey",
     "PublicKey",

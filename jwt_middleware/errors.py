@@ -52,7 +52,9 @@ class AuthError(HTTPException):
         self.scopes = tuple(scopes)
         if self.scopes and not all(map(is_scope_token, self.scopes)):
             raise ValueError("scopes: each must be a scope-token of RFC 6749 §3.3, e.g. 'orders:write'")
-        super().__init__(self.reasons[self.reason])
+        # All that HTTPException.__init__ would do; calling it takes longer than the rest.
+        self.description = self.reasons[reason]
+        self.response = None
 
     @property
     def status(self) -> int:
@@ -115,6 +117,20 @@ class InvalidRequest(AuthError):
     }
 
 
+class AmbiguousPath(AuthError):
+    """A path that applications may read in different ways, so that no rule can be chosen for it.
+
+    No challenge: other credentials would not help.
+    """
+
+    code = 400
+    error = "invalid_request"
+    reasons = {"path_ambiguous": "The path can be read in more than one way"}
+
+    def challenge(self, realm: str = "api") -> None:
+        """Return None: the credentials were not looked at."""
+
+
 class InvalidToken(AuthError):
     """A bearer token that must not be trusted."""
 
@@ -166,6 +182,17 @@ class AccessDenied(AuthError):
 
     def challenge(self, realm: str = "api") -> None:
         """Return None: RFC 6750 has no error code for this failure."""
+
+
+class OriginNotAllowed(AuthError):
+    """A CORS preflight from an origin that is not listed. No challenge: browsers send no credentials with it."""
+
+    code = 403
+    error = "access_denied"
+    reasons = {"origin_not_allowed": "Requests from this origin are not allowed"}
+
+    def challenge(self, realm: str = "api") -> None:
+        """Return None: no token would help."""
 
 
 class InvalidGrant(AuthError):

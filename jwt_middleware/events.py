@@ -97,6 +97,23 @@ class KeysNotRefreshed(NamedTuple):
         return logging.WARNING if self.usable_for > 0 else logging.ERROR
 
 
+class KeysNotTried(NamedTuple):
+    """A remote JWK set has more keys of an algorithm than a token without ``kid`` is checked with.
+
+    Of each of `algorithms` only the first `tried` keys count for such tokens. Tokens with a ``kid``
+    are not affected.
+    """
+
+    url: str
+    algorithms: tuple[str, ...]
+    tried: int
+
+    @property
+    def level(self) -> int:
+        """WARNING."""
+        return logging.WARNING
+
+
 class KeyUnknown(NamedTuple):
     """A token names a key that a remote JWK set did not hold, and the set was fetched to look for it.
 
@@ -177,6 +194,7 @@ Event = (
     | CallableFailed
     | KeysRefreshed
     | KeysNotRefreshed
+    | KeysNotTried
     | KeyUnknown
     | StoreFailed
     | StoreFull

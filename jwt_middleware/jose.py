@@ -1,21 +1,23 @@
 """The only door to PyJWT: strict compact parsing, key material, signing and checking signatures.
 
 Parsing is our own, because `jwt.decode` walks every base64 character in Python before it looks at the
-signature, accepts several spellings of one token, and admits duplicate members and NaN. Key material and
-cryptography are PyJWT's.
+signature, accepts several spellings of one token, and admits duplicate members and NaN. PyJWT reads keys and
+signs. Signatures are checked with cryptography directly, which PyJWT calls with 1 to 6 µs of its own on top.
 """
 
 import binascii
 import hmac
 import json
 import math
-from collections.abc import Mapping
-from functools import lru_cache
+from collections.abc import Callable, Mapping
+from functools import cache, lru_cache
 from string import ascii_letters, digits
 from typing import Any, Final, NamedTuple, NoReturn
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from jwt import PyJWK, PyJWTError
 from jwt.algorithms import Algorithm, get_default_algorithms
@@ -79,11 +81,70 @@ class Key(NamedTuple):
 
     def verify(self, signing_input: bytes, signature: bytes) -> bool:
         """Tell whether this key made the signature."""
-        return ALGORITHMS[self.algorithm].verify(signing_input, self.material, signature)
+        try:
+            _check_of(self.algorithm)(self.material, signing_input, signature)
+        except InvalidSignature:
+            return False
+        return True
 
     def vouches_for(self, claims: Mapping[str, Any]) -> bool:
         """Tell whether this key may sign such claims."""
         return self.issuer is None or self.issuer.replace("{tenantid}", str(claims.get("tid"))) == claims.get("iss")
+
+
+# Takes a key's material, the signing input and the signature; raises InvalidSignature.
+_Check = Callable[[Any, bytes, bytes], None]
+
+
+@cache
+def _check_of(algorithm: str) -> _Check:
+    """Return the function that checks signatures of an algorithm (RFC 7518 §3), made when it is first needed."""
+    kind, bits = algorithm[:2], algorithm[2:]
+    if kind == "Ed":
+        return _check_eddsa
+    if kind == "HS":
+        return _check_hmac(f"sha{bits}")
+    digests: dict[str, Callable[[], hashes.HashAlgorithm]] = {
+        "256": hashes.SHA256,
+        "384": hashes.SHA384,
+        "512": hashes.SHA512,
+    }
+    digest = digests[bits]()
+    if kind == "ES":
+        return _check_ecdsa(ec.ECDSA(digest), {"256": 32, "384": 48, "512": 66}[bits])
+    if kind == "PS":
+        return _check_rsa(padding.PSS(mgf=padding.MGF1(digest), salt_length=digest.digest_size), digest)
+    return _check_rsa(padding.PKCS1v15(), digest)
+
+
+def _check_eddsa(material: Any, signing_input: bytes, signature: bytes) -> None:
+    material.verify(signature, signing_input)
+
+
+def _check_hmac(digest: str) -> _Check:
+    def check(material: Any, signing_input: bytes, signature: bytes) -> None:
+        if not hmac.compare_digest(hmac.digest(material, signing_input, digest), signature):
+            raise InvalidSignature
+
+    return check
+
+
+def _check_rsa(scheme: padding.AsymmetricPadding, digest: hashes.HashAlgorithm) -> _Check:
+    def check(material: Any, signing_input: bytes, signature: bytes) -> None:
+        material.verify(signature, signing_input, scheme, digest)
+
+    return check
+
+
+def _check_ecdsa(scheme: ec.ECDSA, size: int) -> _Check:
+    def check(material: Any, signing_input: bytes, signature: bytes) -> None:
+        # RFC 7518 §3.4: both numbers in full length, or one signature would have several spellings.
+        if len(signature) != 2 * size:
+            raise InvalidSignature
+        r, s = int.from_bytes(signature[:size]), int.from_bytes(signature[size:])
+        material.verify(encode_dss_signature(r, s), signing_input, scheme)
+
+    return check
 
 
 def parse_compact(raw: str) -> tuple[Header, bytes, bytes, bytes]:

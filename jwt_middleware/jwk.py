@@ -1,12 +1,13 @@
 """Reading JWK sets: which members are keys that can be trusted to verify, and why each other one is not."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
 from typing import Any, Final
 
 from jwt_middleware.events import KeyDropped
 from jwt_middleware.faults import names_faults
 from jwt_middleware.jose import ALGORITHMS, ASYMMETRIC, HMAC, Key, decode_base64url, material_from_jwk
+from jwt_middleware.secret_check import check_not_key_material
+from jwt_middleware.weak_keys import check_ed25519, check_rsa
 
 ED25519_NAMES: Final = ("EdDSA", "Ed25519")
 HASH_BYTES: Final = {"HS256": 32, "HS384": 48, "HS512": 64}
@@ -116,28 +117,25 @@ def _long_enough(jwk: Mapping[str, Any], algorithm: str) -> bool:
 
 
 def _check_strength(jwk: Mapping[str, Any]) -> None:
-    """Raise ValueError for a key whose numbers are malformed or weak. Curve points are left to PyJWT."""
-    numbers = {name: decode_base64url(jwk.get(name)) for name in _MEMBERS[jwk["kty"]]}
-    if jwk["kty"] != "RSA":
-        return
-    modulus, exponent = int.from_bytes(numbers["n"]), int.from_bytes(numbers["e"])
-    # RFC 7518 §3.3 asks for 2048 bits; the upper bounds keep one verification cheap.
-    if not 2048 <= modulus.bit_length() <= 8192:
-        raise ValueError("its RSA modulus has not 2048 to 8192 bits")
-    if not 3 <= exponent < 2**33 or exponent % 2 == 0:
-        raise ValueError("its RSA exponent is not an odd number from 3 to 2^33")
-    if all(modulus % prime in residues for prime, residues in _roca_residues().items()):
-        raise ValueError("its RSA modulus has the ROCA weakness (CVE-2017-15361)")
+    """Raise ValueError for a key whose members are malformed or weak.
 
-
-@lru_cache(maxsize=1)
-def _roca_residues() -> Mapping[int, frozenset[int]]:
-    """Return, for each small prime, what the moduli of the flawed Infineon generator leave: powers of 65537.
-
-    One honest modulus in about 2^27 has the same residues for all of them.
+    PyJWT checks that a point of P-256, P-384 or P-521 is on its curve.
     """
-    primes = [p for p in range(3, 168) if all(p % q for q in range(2, int(p**0.5) + 1))]
-    return {p: frozenset(pow(65537, power, p) for power in range(p)) for p in primes}
+    members = {name: decode_base64url(jwk.get(name)) for name in _MEMBERS[jwk["kty"]]}
+    if jwk["kty"] == "RSA":
+        check_rsa(int.from_bytes(members["n"]), int.from_bytes(members["e"]))
+    elif jwk["kty"] == "OKP":
+        check_ed25519(members["x"])
+    elif jwk["kty"] == "oct":
+        _check_secret(members["k"])
+
+
+def _check_secret(secret: bytes) -> None:
+    try:
+        # Not more than this: published test vectors have secrets of zero bytes.
+        check_not_key_material(secret)
+    except ValueError as exc:
+        raise ValueError(f"its secret {exc}") from exc
 
 
 def _ambiguous(members: Sequence[Any], usable: Mapping[int, Sequence[Key]]) -> list[int]:

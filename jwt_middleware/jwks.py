@@ -7,17 +7,33 @@ from typing import Final, NamedTuple, NoReturn, Self, TypedDict, Unpack
 
 from jwt_middleware.discovery import DiscoveredLocation, FixedLocation, issuer_faults, metadata_urls
 from jwt_middleware.errors import Unavailable
-from jwt_middleware.events import EventHook, KeyDropped, KeysNotRefreshed, KeysRefreshed, KeyUnknown, emit, log_events
+from jwt_middleware.events import (
+    EventHook,
+    KeyDropped,
+    KeysNotRefreshed,
+    KeysNotTried,
+    KeysRefreshed,
+    KeyUnknown,
+    emit,
+    log_events,
+)
 from jwt_middleware.faults import ConfigurationError, callable_faults, refuse, seconds_faults, url_faults, whole_faults
 from jwt_middleware.fetch import Fetch, Fetched, fetch_document
 from jwt_middleware.jose import ASYMMETRIC, HMAC, parse_json_object
 from jwt_middleware.jwk import algorithms_faults, read_jwk_set
 from jwt_middleware.refresh import Failures, Freshness, Held, Refresher
-from jwt_middleware.ring import KeyRing
+from jwt_middleware.ring import MAX_CANDIDATES, KeyRing
 
 # What a server's Cache-Control may ask for: no flood of fetches, and no key that outlives its day.
 _MIN_LIFETIME: Final = 60.0
 _MAX_LIFETIME: Final = 86_400.0
+# How long keys are fresh if neither `max_age` nor Cache-Control says.
+_LIFETIME: Final = 300.0
+
+
+def _monotonic() -> float:
+    # Looked up at each call, so that a library that replaces the clocks of `time` reaches this one.
+    return time.monotonic()
 
 
 class KeySetStatus(NamedTuple):
@@ -40,7 +56,7 @@ class RemoteOptions(TypedDict, total=False):
     """The keyword arguments of `RemoteJWKSet`."""
 
     algorithms: Sequence[str]
-    max_age: float
+    max_age: float | None
     stale_if_error: float
     cooldown: float
     timeout: float
@@ -56,7 +72,9 @@ class RemoteJWKSet:
 
     All times are in seconds.
 
-    *Fresh*, for `max_age` or what ``Cache-Control: max-age`` says (60 s to 24 h): the keys are used.
+    *Fresh*: the keys are used. Without `max_age` that lasts as long as ``Cache-Control: max-age``
+    says, from 60 s to 24 h, or 300 s if it says nothing. With `max_age` it lasts no longer than
+    that: the server can only shorten it, to 60 s at least.
     *Stale*, for `stale_if_error` more: one request starts a refresh in the background, and all go on with
     the keys at hand. *Unusable*, that is later or never loaded: one request fetches, the others wait at
     most `timeout`; without success they are answered 503.
@@ -65,9 +83,12 @@ class RemoteJWKSet:
     known keys never wait for that. After a failure it is tried again in 1 s, 2 s and so on up to 60 s, or
     one `cooldown` while the keys are unusable. A failure never discards keys. Constructing fetches nothing.
 
-    `algorithms` bounds what the keys are used for. `fetch` gets the URL, `timeout` (for the whole) and
-    `max_bytes`; bind proxies or certificate authorities to `fetch_document`, or pass a function of your own.
-    `allow_http` is for development on one machine, though the host is not checked. `clock` is monotonic.
+    `algorithms` bounds what the keys are used for. A token without ``kid`` is checked with the
+    first 8 keys of its algorithm; if the set has more, the event `KeysNotTried` says so once.
+
+    `fetch` gets the URL, `timeout` (for the whole) and `max_bytes`; bind proxies or certificate
+    authorities to `fetch_document`, or pass a function of your own. `allow_http` is for development
+    on one machine, though the host is not checked. `clock` is monotonic.
 
     Raises `ConfigurationError` with all faults at once.
     """
@@ -77,7 +98,7 @@ class RemoteJWKSet:
         url: str,
         *,
         algorithms: Sequence[str] = ASYMMETRIC,
-        max_age: float = 300,
+        max_age: float | None = None,
         stale_if_error: float = 3600,
         cooldown: float = 30,
         timeout: float = 5,
@@ -85,12 +106,13 @@ class RemoteJWKSet:
         allow_http: bool = False,
         fetch: Fetch = fetch_document,
         on_event: EventHook = log_events,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = _monotonic,
     ) -> None:
         refuse(
             url_faults("url", url, allow_http=allow_http),
             _algorithms_faults(algorithms),
-            seconds_faults(0, max_age=max_age, stale_if_error=stale_if_error),
+            () if max_age is None else seconds_faults(0, max_age=max_age),
+            seconds_faults(0, stale_if_error=stale_if_error),
             seconds_faults(1, cooldown=cooldown),
             seconds_faults(0.001, timeout=timeout),
             whole_faults(1, max_bytes=max_bytes),
@@ -108,6 +130,7 @@ class RemoteJWKSet:
         self._nothing = KeyRing((), algorithms=self._algorithms)
         self._last_read: tuple[bytes | None, KeyRing] = (None, self._nothing)
         self._dropped: frozenset[KeyDropped] = frozenset()
+        self._crowded: tuple[str, ...] = ()
         self._keys = Refresher(
             self._load,
             self._nothing,
@@ -221,9 +244,14 @@ class RemoteJWKSet:
         except Exception:
             self._location.forget()
             raise
-        if fetched.max_age is None:
-            return ring, self._max_age
-        return ring, min(max(fetched.max_age, _MIN_LIFETIME), _MAX_LIFETIME)
+        return ring, self._lifetime(fetched.max_age)
+
+    def _lifetime(self, declared: float | None) -> float:
+        if declared is None:
+            return _LIFETIME if self._max_age is None else self._max_age
+        # In this order a NaN, which a `fetch` of the user's own may return, gives the minimum.
+        declared = max(_MIN_LIFETIME, declared)
+        return min(declared, _MAX_LIFETIME if self._max_age is None else self._max_age)
 
     def _read(self, body: bytes) -> KeyRing:
         # The same document is the same ring: what was verified with it stays in the verifier's cache.
@@ -240,6 +268,9 @@ class RemoteJWKSet:
         if not keys:
             raise ValueError("the JWK set holds no usable key")
         ring = KeyRing(keys, algorithms=self._algorithms)
+        if ring.crowded and ring.crowded != self._crowded:
+            emit(self._on_event, KeysNotTried(self._url, ring.crowded, MAX_CANDIDATES))
+        self._crowded = ring.crowded
         self._last_read = (body, ring)
         return ring
 

@@ -1,6 +1,5 @@
 """Keys at hand: secrets, PEM keys and JWK sets, each bound to its algorithm when it is loaded."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -8,15 +7,8 @@ from jwt_middleware.events import EventHook, emit, log_events
 from jwt_middleware.faults import ConfigurationError, callable_faults, refuse
 from jwt_middleware.jose import ASYMMETRIC, HMAC, Key, material_from_pem, parse_json_object, public_jwk, public_pem
 from jwt_middleware.jwk import ED25519_NAMES, HASH_BYTES, algorithms_faults, read_jwk, read_jwk_set
-from jwt_middleware.ring import KeyRing
-
-# What a public key looks like when it is mistaken for a secret: PEM, OpenSSH, JWK, or DER (a SEQUENCE that
-# starts with an AlgorithmIdentifier, a certificate body or a large INTEGER).
-_KEY_NOT_SECRET = (
-    rb"(?s)-----BEGIN |\A\s*(?:ssh-|ecdsa-)|\A\s*[\[{].*\"kty\""
-    rb"|\A\x30(?:[\x00-\x7f]|\x81.|\x82..)(?:\x30(?:[\x00-\x7f]|\x81.|\x82..)[\x06\xa0]|\x02\x82)"
-)
-
+from jwt_middleware.ring import MAX_CANDIDATES, KeyAtHand, crowded_algorithms
+from jwt_middleware.secret_check import check_secret
 
 # What else may be in a PEM, and what to do then. The last one is in everything.
 _INSTEAD = {
@@ -27,28 +19,17 @@ _INSTEAD = {
 }
 
 
-class KeyAtHand:
-    """A source whose ring never changes."""
-
-    def __init__(self, keys: Iterable[Key]) -> None:
-        self._ring = KeyRing(keys)
-
-    def ring(self) -> KeyRing:
-        """Return the ring of these keys."""
-        return self._ring
-
-    def renewed(self, ring: KeyRing, key_id: str | None) -> KeyRing:
-        """Return the same ring."""
-        return ring
-
-
 class SecretKey(KeyAtHand):
     """A secret shared by issuer and verifier, for HS256, HS384 or HS512.
 
-    Everybody who can verify with it can also issue. A str is taken as its UTF-8 bytes. Raises
-    `ConfigurationError` for a secret shorter than the hash (RFC 7518 §3.2: 32, 48 or 64 bytes), and for
-    anything that looks like a key in PEM, DER, OpenSSH or JWK form: whoever knows a public key could sign
-    with it. How hard the secret is to guess is not checked; ``secrets.token_urlsafe(48)`` makes a good one.
+    Everybody who can verify with it can also issue. A str is taken as its UTF-8 bytes.
+    ``secrets.token_urlsafe(48)`` makes a good secret.
+
+    Raises `ConfigurationError` for a secret shorter than the hash (RFC 7518 §3.2: 32, 48 or 64
+    bytes), and for what is obviously not a secret: a key in PEM, DER, OpenSSH or JWK form, also
+    inside base64, hex or UTF-16, because whoever knows a public key could sign with it; one byte or
+    one block repeated; an example of documentation. Other secrets that are easy to guess are not
+    recognized, and neither is an RSA modulus without anything around it.
     """
 
     def __init__(self, secret: str | bytes, *, algorithm: str = "HS256", key_id: str | None = None) -> None:
@@ -103,7 +84,8 @@ class JWKSet(KeyAtHand):
 
     A member that is malformed, weak, private, of another use than ``sig`` or of another algorithm is
     dropped, each with a `KeyDropped` event; so are two different keys under one ``kid``, and members past
-    the hundredth. Raises `ConfigurationError` if nothing is left.
+    the hundredth. Raises `ConfigurationError` if nothing is left, and for more than 8 keys of one
+    algorithm, because a token without ``kid`` is checked with all of them.
     """
 
     def __init__(
@@ -123,10 +105,21 @@ class JWKSet(KeyAtHand):
         if not keys:
             problems = ", ".join(f"member {event.position}: {event.problem}" for event in dropped) or "it is empty"
             raise ConfigurationError(f"document: the JWK set holds no usable key ({problems})")
+        refuse(too_many_faults("document", keys))
         super().__init__(keys)
 
     def __repr__(self) -> str:
         return f"JWKSet({self._ring!r})"
+
+
+def too_many_faults(argument: str, keys: Iterable[Key]) -> Iterator[str]:
+    """Say of which algorithms there are too many keys at hand for one token."""
+    crowded = crowded_algorithms(keys)
+    if crowded:
+        yield (
+            f"{argument}: more than {MAX_CANDIDATES} keys of {', '.join(crowded)}, and a token"
+            " without kid would be checked with all of them; leave out the keys that no longer sign"
+        )
 
 
 def _encoded(text: Any) -> Any:
@@ -142,12 +135,19 @@ def _secret_faults(secret: object, algorithm: str) -> Iterator[str]:
         yield f"algorithm: {algorithm!r} takes no secret; write one of {', '.join(HMAC)}, or use PublicKey"
     if not isinstance(secret, bytes):
         yield f"secret: a {type(secret).__name__} is no secret; pass bytes, or a str that can be encoded as UTF-8"
-    elif re.search(_KEY_NOT_SECRET, secret):
-        yield "secret: this is a key in PEM, DER, OpenSSH or JWK form; use PublicKey, PrivateKey or JWKSet"
-    elif len(secret) < (least := HASH_BYTES[algorithm] if algorithm in HMAC else 32):
+        return
+    least = HASH_BYTES[algorithm] if algorithm in HMAC else 32
+    if len(secret) < least:
         yield (
-            f"secret: {len(secret)} bytes are too short for {algorithm}, which needs {least} (RFC 7518 §3.2);"
-            " make one with secrets.token_urlsafe(48)"
+            f"secret: {len(secret)} bytes are too short for {algorithm}, which needs {least}"
+            " (RFC 7518 §3.2); make one with secrets.token_urlsafe(48)"
+        )
+        return
+    try:
+        check_secret(secret)
+    except ValueError as exc:
+        yield (
+            f"secret: this {exc}; make a secret with secrets.token_urlsafe(48), or use PublicKey, PrivateKey or JWKSet for a key"
         )
 
 

@@ -5,18 +5,21 @@ from collections.abc import Iterable, Iterator
 from typing import Protocol
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+from jwt_middleware.cors import CORS, is_preflight
 from jwt_middleware.credentials import Extractor, from_cookie, from_header
-from jwt_middleware.errors import AuthError, InvalidRequest, MissingToken
+from jwt_middleware.errors import AmbiguousPath, AuthError, InvalidRequest, MissingToken, OriginNotAllowed
 from jwt_middleware.events import CallableFailed, EventHook, RequestRejected, emit, log_events
 from jwt_middleware.faults import callable_faults, refuse
-from jwt_middleware.policy import Policy
+from jwt_middleware.paths import ambiguity
+from jwt_middleware.policy import TOKEN_REQUIRED, Decision, Policy
 from jwt_middleware.responses import Renderer, Responder, render_json
 from jwt_middleware.rules import DELEGATED, OPTIONAL, PUBLIC
 from jwt_middleware.tokens import CLAIMS, ERROR, TOKEN, AccessToken
 
 _REALM = r"[\x20\x21\x23-\x5B\x5D-\x7E]+"
 _PROTECT_EVERYTHING = Policy()
-_PREFLIGHT_HINT = "this is a CORS preflight; Policy(..., allow_preflight=True) lets preflights through"
+# Pyramid puts this header's value in front of the path, whoever sent it.
+_VIRTUAL_ROOT = "HTTP_X_VHM_ROOT"
 
 
 class TokenVerifier(Protocol):
@@ -32,7 +35,8 @@ class JWTMiddleware:
     The wrapped application finds the claims at ``environ["jwt_middleware.claims"]``, a dict of this
     request's own, and the `AccessToken` at ``environ["jwt_middleware.token"]``.
 
-    `policy` says which requests need a token, and what it must permit; the default is every request.
+    `policy` says which requests need a token, and what it must permit; the default is every request. `cors`
+    lets pages of other origins send requests and read the answers; without it a preflight is an ordinary request.
     `credential` takes the token's text out of environ. `realm` goes into challenges. `render` turns an
     `AuthError` and environ into a Werkzeug response. `on_event` is told of every refusal.
 
@@ -45,6 +49,7 @@ class JWTMiddleware:
         verifier: TokenVerifier,
         *,
         policy: Policy = _PROTECT_EVERYTHING,
+        cors: CORS | None = None,
         credential: Extractor = from_header,
         realm: str = "api",
         render: Renderer = render_json,
@@ -52,12 +57,14 @@ class JWTMiddleware:
     ) -> None:
         refuse(
             callable_faults(app=app, credential=credential, render=render, on_event=on_event),
-            _other_faults(verifier, policy, credential, realm),
+            _other_faults(verifier, policy, cors, credential, realm),
         )
         self._app = app
         self._verify = verifier.verify
         self._decide = policy.decide
-        self._allow_preflight = policy.allow_preflight
+        self._has_rules = bool(policy.rules)
+        self._depends_on_path = policy.depends_on_path
+        self._cors = cors
         self._credential = credential
         self._respond = Responder(realm=realm, render=render, on_event=on_event)
         self._on_event = on_event
@@ -65,6 +72,10 @@ class JWTMiddleware:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Serve one request (PEP 3333)."""
         try:
+            if self._cors is not None:
+                start_response = self._cors.make_readable(environ, start_response)
+                if is_preflight(environ):
+                    return self._cors.answer_preflight(environ, start_response)
             self._authenticate(environ)
         except AuthError as error:
             self._report(error, environ)
@@ -73,10 +84,11 @@ class JWTMiddleware:
 
     def _authenticate(self, environ: WSGIEnvironment) -> None:
         # First of all, on every path: nothing that an outer layer left under our names survives.
-        for key in (CLAIMS, TOKEN, ERROR):
-            environ.pop(key, None)
-        decision = self._decide(environ.get("REQUEST_METHOD", ""), environ.get("PATH_INFO", ""))
-        if decision.mode is PUBLIC or (self._allow_preflight and _is_preflight(environ)):
+        environ.pop(CLAIMS, None)
+        environ.pop(TOKEN, None)
+        environ.pop(ERROR, None)
+        decision = self._decision(environ) if self._has_rules else TOKEN_REQUIRED
+        if decision.mode is PUBLIC:
             return
         try:
             raw = self._extract(environ)
@@ -95,6 +107,11 @@ class JWTMiddleware:
             return
         environ[CLAIMS] = token.claims
         environ[TOKEN] = token
+
+    def _decision(self, environ: WSGIEnvironment) -> Decision:
+        if _VIRTUAL_ROOT in environ and self._depends_on_path:
+            raise AmbiguousPath
+        return self._decide(environ.get("REQUEST_METHOD", ""), environ.get("PATH_INFO", ""))
 
     def _extract(self, environ: WSGIEnvironment) -> str | None:
         try:
@@ -115,24 +132,30 @@ class JWTMiddleware:
             environ.get("PATH_INFO", ""),
             error.claim,
             type(error.__cause__).__name__ if error.__cause__ else None,
-            _PREFLIGHT_HINT if _is_preflight(environ) else None,
+            _hint(error, environ),
         )
         emit(self._on_event, event)
 
 
-def _is_preflight(environ: WSGIEnvironment) -> bool:
-    return (
-        environ.get("REQUEST_METHOD") == "OPTIONS"
-        and "HTTP_ORIGIN" in environ
-        and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ
-    )
+def _hint(error: AuthError, environ: WSGIEnvironment) -> str | None:
+    """Return what to change if the refusal was not meant."""
+    if isinstance(error, AmbiguousPath):
+        problem = ambiguity(environ.get("PATH_INFO", ""))
+        return problem or "Pyramid reads X-Vhm-Root from every client; set it behind this middleware"
+    if isinstance(error, OriginNotAllowed):
+        return "this is a CORS preflight of an origin that is not in CORS(origins=[...])"
+    if is_preflight(environ):
+        return "this is a CORS preflight; JWTMiddleware(..., cors=CORS(origins=[...])) answers preflights"
+    return None
 
 
-def _other_faults(verifier: object, policy: object, credential: object, realm: object) -> Iterator[str]:
+def _other_faults(verifier: object, policy: object, cors: object, credential: object, realm: object) -> Iterator[str]:
     if not callable(getattr(verifier, "verify", None)):
         yield f"verifier: a {type(verifier).__name__} cannot verify; pass a Verifier"
     if not isinstance(policy, Policy):
         yield f"policy: a {type(policy).__name__} is no policy; write Policy(public('/health'), ...)"
+    if not isinstance(cors, CORS | None):
+        yield f"cors: a {type(cors).__name__} is not a CORS; write CORS(origins=['https://app.example.com'])"
     if credential is from_cookie:
         yield "credential: from_cookie makes an extractor; write e.g. from_cookie('__Host-token')"
     if not isinstance(realm, str) or re.fullmatch(_REALM, realm) is None:

@@ -1,32 +1,55 @@
-"""Paths as applications may read them: the one spelling that all others come down to."""
+"""Paths as applications may read them: which ones have several meanings, and which ones mean the same.
+
+Paths are ``PATH_INFO`` values: the bytes of the decoded path, read as latin-1 (PEP 3333).
+"""
 
 import re
+from typing import Final
 
-_WITHOUT_CONTROL = dict.fromkeys([*range(32), 127])
-_ENCODED = {"%2e": ".", "%2f": "/", "%5c": "\\"}
-_STILL_ENCODED = re.compile("|".join(_ENCODED), re.IGNORECASE)
+# Only what every router reads in the same way. Everything else is looked at more closely.
+_ORDINARY: Final = re.compile(r"/|(?:/(?![.@])[!-$&-.0-\[\]-~]+)+").fullmatch
 
-
-def clean_path(path: str) -> str:
-    """Return the one path that all spellings of it come down to (RFC 3986 §6.2.2, and what servers forgive)."""
-    decoded = _STILL_ENCODED.sub(lambda match: _ENCODED[match[0].lower()], path)
-    segments: list[str] = []
-    for segment in decoded.translate(_WITHOUT_CONTROL).replace("\\", "/").split("/"):
-        if segment == "..":
-            del segments[-1:]
-        elif segment not in {"", "."}:
-            segments.append(segment)
-    return "/" + "/".join(segments)
+# The server has decoded the path once. A second decoding, by a proxy or an application, would change it.
+_ENCODED_TWICE: Final = re.compile(r"(?i)%(?:25)*(?:2e|2f|5c|00)").search
+_DOT_SEGMENT: Final = re.compile(r"(?i)(?:\A|/)\.{1,2}(?:(?:;|%(?:25)*3b)[^/]*)?(?:/|\Z)").search
+_CONTROL_CHARACTER: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]").search
 
 
-def is_plain(path: str) -> bool:
-    """Tell cheaply that a path is clean. Rather too strict: one that fails here may be clean all the same."""
-    return (
-        path[0] == "/"
-        and path[-1] != "/"
-        and "//" not in path
-        and "/." not in path
-        and "%" not in path
-        and "\\" not in path
-        and path.isprintable()
-    )
+def is_ordinary(path: str) -> bool:
+    """Tell cheaply that a path has one meaning and is reduced. False decides nothing."""
+    return _ORDINARY(path) is not None
+
+
+def ambiguity(path: str) -> str | None:
+    """Return why applications may read the path in different ways; None if all read it alike.
+
+    RFC 3986 §6.2.2 and §6.2.3 let a receiver resolve dot segments. Servers and frameworks also decode twice,
+    turn backslashes around, and drop control characters and bytes that are not UTF-8.
+    """
+    try:
+        text = path.encode("latin-1").decode()
+    except UnicodeError:
+        return "it is not UTF-8"
+    if "\\" in text:
+        return "it contains a backslash"
+    if _CONTROL_CHARACTER(text):
+        return "it contains a control character"
+    if _ENCODED_TWICE(text):
+        return "it contains a dot, slash, backslash or NUL that is still encoded"
+    if _DOT_SEGMENT(text):
+        return "it contains a dot segment"
+    return None
+
+
+def reduced(path: str) -> str:
+    """Return the path without what lenient routers ignore: repeated and trailing slashes, and leading ``@@``.
+
+    ``/@@admin`` is the view ``admin`` in Pyramid's traversal.
+    """
+    segments = [segment.removeprefix("@@") for segment in path.split("/")]
+    return "/" + "/".join(filter(None, segments))
+
+
+def path_info(text: str) -> str:
+    """Return the ``PATH_INFO`` of a path that is written as text. Lone surrogates stand for raw bytes."""
+    return text.encode(errors="surrogateescape").decode("latin-1")

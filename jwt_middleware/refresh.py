@@ -19,6 +19,8 @@ _HEAD_START: Final = 0.025
 # How long a request waits for a look-up that another one has started.
 _JOIN: Final = 1.0
 _MAX_MISSING: Final = 256
+# How long requests load a stale value themselves after a background load was lost.
+_WITHOUT_THREADS: Final = 600.0
 
 Value = TypeVar("Value")
 
@@ -96,7 +98,7 @@ class Refresher(Generic[Value]):
         self._on_failure = on_failure
         self.held = Held(nothing)
         self.failures = Failures()
-        self._threads_run = True
+        self._no_threads_until = -math.inf
         self._attempt: _Attempt | None = None
         self._next_look_up = -math.inf
         self._missing: dict[object, float] = {}
@@ -115,7 +117,7 @@ class Refresher(Generic[Value]):
 
     def refresh_behind(self, now: float) -> None:
         """Stale: load in the background, for the requests to come. Waits 25 ms at most."""
-        attempt = None if now < self.failures.retry_at else self._begin(now, background=self._threads_run)
+        attempt = None if now < self.failures.retry_at else self._begin(now, background=True)
         if attempt is None:
             return
         if attempt.background:
@@ -166,12 +168,20 @@ class Refresher(Generic[Value]):
             if self._under_way(now):
                 return None
             if self._attempt is not None:
-                # Its thread does not get to run between requests, as under uWSGI without --enable-threads.
-                # From now on whoever finds the value stale loads it.
-                self._threads_run = self._threads_run and not self._attempt.background
-                self._attempt.done.set()
-            self._attempt = _Attempt(now, background=background and self._threads_run)
+                self._give_up(self._attempt, now)
+            self._attempt = _Attempt(now, background=background and now >= self._no_threads_until)
             return self._attempt
+
+    def _give_up(self, attempt: _Attempt, now: float) -> None:
+        """Take it that this attempt never ends, and let go whoever waits for it."""
+        if attempt.background:
+            # Either its thread does not get to run between requests, as under uWSGI without
+            # --enable-threads, or this one load hangs. The two look the same from here. So for a
+            # while requests load the value themselves, which works in both cases. Then a thread is
+            # tried again: if threads never run, that costs one late refresh each time. If it were
+            # not tried again, one load that hung would make every later refresh hold up a request.
+            self._no_threads_until = now + _WITHOUT_THREADS
+        attempt.done.set()
 
     def _begin_look_up(self) -> _Attempt | None:
         """Return a new attempt if something may be looked up now."""
@@ -180,16 +190,18 @@ class Refresher(Generic[Value]):
             # A bucket of one: the first look-up is free even right after a refresh, then one per cooldown.
             if now < self._next_look_up or self._under_way(now):
                 return None
+            if self._attempt is not None:
+                self._give_up(self._attempt, now)
             self._next_look_up = now + self._cooldown
             self._attempt = _Attempt(now)
             return self._attempt
 
     def _remember_missing(self, name: object) -> None:
-        """Leave the next chance to look something up to another name."""
+        """Answer for this name at once until the next look-up, which may find it."""
         with self._lock:
             if len(self._missing) >= _MAX_MISSING:
                 self._missing.clear()
-            self._missing[name] = self._clock() + 2 * self._cooldown
+            self._missing[name] = self._clock() + self._cooldown
 
     def _under_way(self, now: float) -> bool:
         attempt = self._attempt

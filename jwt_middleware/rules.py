@@ -8,7 +8,7 @@ from wsgiref.types import WSGIEnvironment
 
 from jwt_middleware.errors import AccessDenied, AuthError, InsufficientScope, is_scope_token
 from jwt_middleware.faults import refuse
-from jwt_middleware.paths import clean_path
+from jwt_middleware.paths import ambiguity, path_info
 from jwt_middleware.tokens import AccessToken
 
 Check = Callable[[AccessToken, WSGIEnvironment], object]
@@ -155,8 +155,14 @@ def _path_faults(paths: Collection[object]) -> Iterator[str]:
             yield f"paths: {path!r} has a * that is not its last segment; write e.g. '/static/*'"
         elif not set("<>{}").isdisjoint(base):
             yield f"paths: {path!r} is a pattern of a router; rules know '/orders' and, for all below it, '/orders/*'"
-        elif base not in {clean_path(base), clean_path(base) + "/"}:
-            yield f"paths: {path!r} can never match as written; write {clean_path(base)!r}"
+        elif problem := ambiguity(path_info(base)):
+            yield f"paths: {path!r} can never match, such paths are refused: {problem}"
+        elif base != _with_single_slashes(base):
+            yield f"paths: {path!r} can never match as written; write {_with_single_slashes(base)!r}"
+
+
+def _with_single_slashes(path: str) -> str:
+    return re.sub("/+", "/", f"/{path}")
 
 
 def _method_faults(methods: Collection[object]) -> Iterator[str]:

@@ -9,10 +9,10 @@ from jwt_middleware.clock import current_time
 from jwt_middleware.errors import AuthError, ExpiredToken, InvalidRequest, InvalidToken
 from jwt_middleware.faults import callable_faults, names_faults, refuse, seconds_faults, whole_faults
 from jwt_middleware.jose import Key, normalize_type, parse_claims, parse_compact
-from jwt_middleware.keys import PrivateKey
+from jwt_middleware.keys import PrivateKey, too_many_faults
 from jwt_middleware.revocation import MARGIN, MAX_AHEAD, Revocations
-from jwt_middleware.ring import KeyRing, KeySource, MergedKeys
-from jwt_middleware.tokens import AccessToken
+from jwt_middleware.ring import KeyAtHand, KeyRing, KeySource, MergedKeys
+from jwt_middleware.tokens import AccessToken, with_shared_parts
 from jwt_middleware.validators import Validator
 
 _STRINGS = ("iss", "sub", "jti")
@@ -22,8 +22,8 @@ _TEXTS = frozenset({str})
 _MAX_CHOICES = 4096
 _EARLIEST, _LATEST = -(2**63), 2**64
 
-# What the cache remembers of a token: its claims, and beside them exp, nbf and iat, which every use looks at.
-_Signed = tuple[AccessToken, float | None, float | None, float | None]
+# What the cache remembers of a token: its claims, until and from when it is good (leeway included), and its iat.
+_Signed = tuple[AccessToken, float, float, float | None]
 
 
 class Verifier:
@@ -92,6 +92,7 @@ class Verifier:
         # An exception is not cached, so bad tokens never evict good ones. Hits take no lock. The ring is part
         # of the key: with a change of keys, everything that the old ones verified is forgotten.
         self._signed = lru_cache(maxsize=cache_size)(self._verify_signed)
+        self._keeps_tokens = cache_size > 0
 
     def verify(self, raw: str) -> AccessToken:
         """Return the token's verified claims.
@@ -107,17 +108,17 @@ class Verifier:
             signed = self._signed(raw, ring)
         except _UnknownKey as unknown:
             signed = self._verify_renewed(raw, ring, unknown)
-        token, expires_at, not_before, issued_at = signed
+        token, good_until, good_from, issued_at = signed
         # Each comparison is the one that must hold, so that a clock that answers NaN refuses everything.
-        now, leeway = self._clock(), self._leeway
-        if expires_at is not None and not now < expires_at + leeway:
+        now = self._clock()
+        if not now < good_until:
             raise ExpiredToken(claim="exp")
-        if not_before is not None and not now >= not_before - leeway:
+        if not now >= good_from:
             raise InvalidToken("token_not_yet_valid", claim="nbf")
         if self._max_token_age is not None and issued_at is not None:
-            if not now >= issued_at - leeway:
+            if not now >= issued_at - self._leeway:
                 raise InvalidToken("token_not_yet_valid", claim="iat")
-            if not now <= issued_at + self._max_token_age + leeway:
+            if not now <= issued_at + self._max_token_age + self._leeway:
                 raise InvalidToken("token_too_old", claim="iat")
         # A token that is dated ahead is not among those that revoke_subject refuses.
         if issued_at is not None and not now >= issued_at - self._max_ahead:
@@ -146,7 +147,11 @@ class Verifier:
             refusal = _unsigned(candidates, claims)
             raise refusal if ring.names(header.key_id) else _UnknownKey(header.key_id, refusal)
         self._check_claims(claims)
-        return AccessToken(claims, header.members), claims.get("exp"), claims.get("nbf"), claims.get("iat")
+        if self._keeps_tokens:
+            claims = with_shared_parts(claims)
+        good_until = claims.get("exp", math.inf) + self._leeway
+        good_from = claims.get("nbf", -math.inf) - self._leeway
+        return AccessToken(claims, header.members), good_until, good_from, claims.get("iat")
 
     def _verify_renewed(self, raw: str, ring: KeyRing, unknown: "_UnknownKey") -> _Signed:
         """Verify with newer keys, if there are any: the token's may have been published just now."""
@@ -280,6 +285,8 @@ def _keys_faults(sources: Sequence[object]) -> Iterator[str]:
         # Never the value itself: what is mistaken for a key may be a secret.
         kinds = ", ".join(type(source).__name__ for source in sources) or "nothing"
         yield f"keys: {kinds} is no key; pass a SecretKey, PublicKey, JWKSet or a list of them"
+    at_hand = [source for source in sources if isinstance(source, KeyAtHand)]
+    yield from too_many_faults("keys", (key for source in at_hand for key in source.ring().keys))
 
 
 def _issuer_faults(issuer: object) -> Iterator[str]:

@@ -4,22 +4,25 @@ import json
 import logging
 import math
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from jwt_middleware import (
     ConfigurationError,
     Fetched,
     Freshness,
     InvalidToken,
+    PrivateKey,
     RemoteJWKSet,
     SecretKey,
-    TokenIssuer,
     Unavailable,
 )
-from jwt_middleware.events import KeyDropped, KeysNotRefreshed, KeysRefreshed, KeyUnknown
-from tests.conftest import SECRET, Site, base64url, bearer, client, good_claims, sign_raw
+from jwt_middleware.events import KeyDropped, KeysNotRefreshed, KeysNotTried, KeysRefreshed, KeyUnknown
+from jwt_middleware.jose import Key, public_jwk, sign
+from tests.conftest import SECRET, Site, base64url, bearer, client, good_claims, pem_of, sign_raw
 
 URL = "https://id.example.com/jwks.json"
 
@@ -35,7 +38,7 @@ class Server:
         self.asked = []
 
     def document(self):
-        return {"keys": [*TokenIssuer(self.keys, issuer="x", audience="x").jwks()["keys"], *self.extra]}
+        return {"keys": [*(public_jwk(key.key) for key in self.keys), *self.extra]}
 
     def __call__(self, url, *, timeout, max_bytes):
         self.asked.append(url)
@@ -235,8 +238,6 @@ def test_forged_signature_of_a_known_key_fetches_nothing(server, verifier, old, 
 
 def test_key_without_id_is_followed_too(make_verifier, server, pems, clock, token_of):
     """Where keys have no ``kid``, a signature that none of them made is the sign of a new one."""
-    from jwt_middleware import PrivateKey
-
     first, second = (PrivateKey(pems[name], algorithm=name) for name in ("RS256", "PS256"))
     server.keys = [first]
     verifier = make_verifier(RemoteJWKSet(URL, fetch=server, clock=clock))
@@ -305,11 +306,118 @@ def test_whatever_a_server_sends_keeps_the_known_keys(server, keys, verifier, ol
     ],
 )
 def test_declared_freshness_is_honoured_within_bounds(server, keys, declared, lifetime):
-    """``max-age`` counts, from a minute to a day; without it, `max_age`."""
+    """Without `max_age` the server's ``max-age`` counts, from a minute to a day; without both, five minutes."""
     server.max_age = declared
     keys.ready()
 
     assert keys.status().next_attempt == lifetime
+
+
+@pytest.mark.parametrize(
+    ("max_age", "declared", "lifetime"),
+    [
+        pytest.param(120, None, 120, id="nothing declared"),
+        pytest.param(120, 86_400, 120, id="a day declared"),
+        pytest.param(120, 90, 90, id="less declared"),
+        pytest.param(120, 0, 60, id="uncacheable"),
+        pytest.param(120, math.nan, 60, id="not a number"),
+        pytest.param(10, 86_400, 10, id="below a minute"),
+        pytest.param(10, 0, 10, id="below a minute, uncacheable"),
+        pytest.param(10**6, None, 10**6, id="above a day"),
+        pytest.param(10**6, 10**9, 10**6, id="above a day, declared"),
+    ],
+)
+def test_max_age_is_an_upper_limit(server, clock, max_age, declared, lifetime):
+    """What a server declares only shortens `max_age`, so that a withdrawn key lives no longer; a minute is the least."""
+    server.max_age = declared
+    keys = RemoteJWKSet(URL, fetch=server, clock=clock, max_age=max_age)
+    keys.ready()
+
+    assert keys.status().next_attempt == lifetime
+
+
+def test_default_clock_is_looked_up_at_each_call(server, monkeypatch, clock):
+    """A library that replaces `time.monotonic` moves the keys' clock too, also of a set that was made before."""
+    keys = RemoteJWKSet(URL, fetch=server)
+    monkeypatch.setattr(time, "monotonic", clock)
+    keys.ready()
+    clock.now += 100
+
+    assert keys.status().age == 100
+
+
+def crowd(*named):
+    """Return published P-256 keys with these ids, and a token of each, signed with and without its ``kid``."""
+    members, tokens = [], []
+    for name in named:
+        key = Key("ES256", name, ec.generate_private_key(ec.SECP256R1()))
+        members.append(public_jwk(key))
+        tokens.append((sign(good_claims(), key, typ="JWT"), sign(good_claims(), key._replace(key_id=None), typ="JWT")))
+    return members, tokens
+
+
+def test_token_without_id_is_checked_with_eight_keys(server, verifier, events):
+    """However many keys a set has, such a token costs eight signature checks, and one with a ``kid`` one."""
+    server.keys = []
+    server.extra, tokens = crowd(*map(str, range(100)))
+
+    outcomes = [(outcome(verifier, named), outcome(verifier, bare)) for named, bare in tokens]
+    assert outcomes[:8] == [("alice", "alice")] * 8
+    assert set(outcomes[8:]) == {("alice", "signature_invalid")}
+    assert max(len(verifier._keys.ring().find("ES256", key_id)) for key_id in (None, "0", "x")) == 8
+
+
+def test_crowded_set_is_told_once(server, keys, clock, events):
+    """The warning names the algorithms; neither requests nor the same or another crowded set repeat it."""
+    server.extra, _ = crowd(*map(str, range(8)))
+    for number in range(5):
+        keys.ready()
+        keys.renewed(keys.ring(), None)
+        server.extra[0] = server.extra[0] | {"kid": f"other {number}"}
+        clock.now += 300
+
+    told = [event for event in events if isinstance(event, KeysNotTried)]
+    assert told == [KeysNotTried(URL, ("ES256",), tried=8)]
+
+
+def test_crowded_set_is_told_again_after_it_was_not(server, keys, clock, events):
+    """A set that becomes crowded anew is worth a second warning."""
+    crowded, _ = crowd(*map(str, range(8)))
+    for server.extra in (crowded, [], crowded):
+        keys.ready()
+        keys.ring()
+        clock.now += 300
+
+    assert [type(event) for event in events].count(KeysNotTried) == 2
+
+
+def test_keys_without_id_are_eight_at_most_too(server, verifier):
+    """A token with a ``kid`` that no key carries is checked with the keys without one: eight of them."""
+    server.keys = []
+    server.extra, tokens = crowd(*[None] * 9)
+    other = sign_raw(good_claims(), json.dumps({"alg": "ES256", "kid": "x"}))
+    outcome(verifier, other)
+
+    assert len(verifier._keys.ring().find("ES256", "x")) == 8
+    assert [outcome(verifier, bare) for _, bare in tokens] == ["alice"] * 8 + ["signature_invalid"]
+
+
+@pytest.mark.parametrize("first", ["crowded", "other"])
+def test_crowded_set_does_not_crowd_out_other_sources(make_verifier, server, clock, private_keys, token_of, first):
+    """Of the eight keys for a token without ``kid``, keys at hand come first, then the remote sets by turns."""
+    server.keys = []
+    server.extra, tokens = crowd(*map(str, range(100)))
+    other_members, other_tokens = crowd("o")
+    remote = {
+        "crowded": RemoteJWKSet(URL, fetch=server, clock=clock, on_event=lambda event: None),
+        "other": RemoteJWKSet(URL, fetch=Site({URL: {"keys": other_members}}), clock=clock),
+    }
+    at_hand = private_keys["ES256"].public_key()
+    verifier = make_verifier([remote.pop(first), *remote.values(), at_hand])
+
+    assert outcome(verifier, token_of(PrivateKey(pem_of(private_keys["ES256"].key.material), algorithm="ES256"))) == "alice"
+    assert outcome(verifier, other_tokens[0][1]) == "alice"
+    assert [outcome(verifier, bare) for _, bare in tokens[:7]] == ["alice"] * 6 + ["signature_invalid"]
 
 
 def test_secrets_never_come_from_a_server(server, verifier, old, token_of):

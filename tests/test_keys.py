@@ -6,10 +6,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, rsa
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat, PublicFormat
 
-from jwt_middleware import ConfigurationError, JWKSet, PrivateKey, PublicKey, SecretKey
-from jwt_middleware.jose import ASYMMETRIC, HMAC, parse_compact, public_pem, sign
+from jwt_middleware import ConfigurationError, JWKSet, PrivateKey, PublicKey, SecretKey, Verifier
+from jwt_middleware.jose import ASYMMETRIC, HMAC, Key, parse_compact, public_jwk, public_pem, sign
 from jwt_middleware.ring import KeyRing, MergedKeys
-from tests.conftest import SECRET, pem_of
+from tests.conftest import SECRET, base64url, pem_of
 
 
 def public_forms(private):
@@ -47,15 +47,17 @@ def test_secret_key_refuses_whatever_is_a_key(form):
 @pytest.mark.parametrize(("algorithm", "least"), [("HS256", 32), ("HS384", 48), ("HS512", 64)])
 def test_secret_key_needs_as_many_bytes_as_its_hash(algorithm, least):
     """A secret is as long as the hash or longer (RFC 7518 §3.2)."""
-    assert SecretKey("x" * least, algorithm=algorithm).key.algorithm == algorithm
+    assert SecretKey(SECRET[:least], algorithm=algorithm).key.algorithm == algorithm
 
     with pytest.raises(ConfigurationError, match=f"{least - 1} bytes are too short for {algorithm}, which needs {least}"):
-        SecretKey("x" * (least - 1), algorithm=algorithm)
+        SecretKey(SECRET[: least - 1], algorithm=algorithm)
 
 
 def test_secret_key_counts_bytes():
     """A secret of sixteen two-byte characters has thirty-two bytes."""
-    assert SecretKey("é" * 16).key.material == ("é" * 16).encode()
+    secret = "ßàáâãäåæçèéêëìíî"
+
+    assert SecretKey(secret).key.material == secret.encode()
 
 
 def test_secret_key_reports_all_faults():
@@ -94,7 +96,7 @@ def test_secret_key_with_unknown_algorithm_is_refused(algorithm):
         pytest.param(SecretKey(SECRET).key, id="key"),
         pytest.param(PrivateKey(pem_of(KINDS["EC"]), algorithm="ES256"), id="private"),
         pytest.param(PrivateKey(pem_of(KINDS["EC"]), algorithm="ES256").public_key(), id="public"),
-        pytest.param(JWKSet({"keys": [{"kty": "oct", "k": "c2VjcmV0" * 8}]}, algorithms=HMAC), id="set"),
+        pytest.param(JWKSet({"keys": [{"kty": "oct", "k": "c2VjcmV0" + base64url(SECRET[:48])}]}, algorithms=HMAC), id="set"),
     ],
 )
 def test_repr_hides_the_material(key):
@@ -203,18 +205,12 @@ def jwk(private_keys):
     """The published form of an ES256 key."""
     public = private_keys["ES256"].public_key()
     x, y = (number.to_bytes(32) for number in _coordinates(public))
-    return {"kty": "EC", "crv": "P-256", "x": _url(x), "y": _url(y), "kid": "ec"}
+    return {"kty": "EC", "crv": "P-256", "x": base64url(x), "y": base64url(y), "kid": "ec"}
 
 
 def _coordinates(public):
     numbers = public.key.material.public_numbers()
     return numbers.x, numbers.y
-
-
-def _url(data):
-    from tests.conftest import base64url
-
-    return base64url(data)
 
 
 @pytest.mark.parametrize("form", [dict, json.dumps, lambda document: json.dumps(document).encode()], ids=["dict", "str", "bytes"])
@@ -296,6 +292,37 @@ def test_ring_never_offers_a_key_of_another_algorithm():
     ring = ring_of("a", None)
 
     assert list(ring.find("RS256", "a")) == list(ring.find("RS256", "b")) == list(ring.find("RS256", None)) == []
+
+
+@pytest.fixture(scope="module")
+def nine():
+    """Nine published P-256 keys, each with a ``kid``."""
+    keys = [Key("ES256", str(n), ec.generate_private_key(ec.SECP256R1())) for n in range(9)]
+    return [public_jwk(key) for key in keys]
+
+
+def test_jwk_set_holds_eight_keys_of_an_algorithm_at_most(nine, jwk):
+    """A token without ``kid`` would be checked with all of them."""
+    assert len(JWKSet({"keys": nine[1:]}).ring().keys) == 8
+
+    with pytest.raises(ConfigurationError, match=r"^document: more than 8 keys of ES256"):
+        JWKSet({"keys": nine})
+
+
+def test_keys_of_a_verifier_are_counted_together(nine):
+    """A list of small sets is as many keys as one large set; the message names the argument."""
+    sets = [JWKSet({"keys": nine[:4]}), JWKSet({"keys": nine[4:8]})]
+    assert Verifier(sets, issuer=None, audience=None)
+
+    with pytest.raises(ConfigurationError, match=r"^keys: more than 8 keys of ES256.*; leeway: "):
+        Verifier([*sets, JWKSet({"keys": nine[8:]})], issuer=None, audience=None, leeway=-1)
+
+
+def test_keys_of_different_algorithms_are_counted_apart(nine, private_keys):
+    """A key of another algorithm costs such a token nothing."""
+    others = [key.public_key() for name, key in private_keys.items() if name != "ES256"]
+
+    assert Verifier([JWKSet({"keys": nine[1:]}), *others], issuer=None, audience=None)
 
 
 def test_merged_keys_hold_all_and_follow_changes():

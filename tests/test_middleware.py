@@ -42,6 +42,7 @@ def signed(header=None, **claims):
 
 # One request for each reason of the registry: path, headers.
 REQUESTS = {
+    "path_ambiguous": ("/a%255cb", {}),
     "token_missing": ("/", {}),
     "credentials_malformed": ("/", {"Authorization": "Bearer a b"}),
     "credentials_repeated": ("/", {"Authorization": "Bearer a, Bearer b"}),
@@ -107,6 +108,7 @@ def test_refusal_has_exact_status_body_and_challenge(app, reason):
     assert response.headers["Cache-Control"] == "no-store"
     assert response.headers.get("WWW-Authenticate") == {
         "token_missing": 'Bearer realm="api"',
+        "path_ambiguous": None,
         "check_failed": None,
         "keys_unavailable": None,
         "store_unavailable": None,
@@ -116,8 +118,8 @@ def test_refusal_has_exact_status_body_and_challenge(app, reason):
 
 
 def test_every_reason_has_its_request():
-    """No reason of the registry is left without a test; those of refresh tokens are in test_sessions."""
-    assert set(REQUESTS) == set(registry()) - set(InvalidGrant.reasons)
+    """No reason is left without a test; those of refresh tokens are in test_sessions, that of CORS in test_cors."""
+    assert set(REQUESTS) == set(registry()) - set(InvalidGrant.reasons) - {"origin_not_allowed"}
 
 
 @pytest.mark.parametrize(
@@ -241,36 +243,28 @@ def test_header_never_becomes_a_claim(app, name):
     assert app.get("/optional", headers={name: '{"sub": "mallory"}'}).json is None
 
 
-PREFLIGHT = {"Origin": "https://app.example.com", "Access-Control-Request-Method": "POST"}
-
-
 @pytest.mark.parametrize(
-    ("allow", "method", "headers", "passes"),
+    ("path", "headers", "hint"),
     [
-        pytest.param(True, "OPTIONS", PREFLIGHT, True, id="preflight"),
-        pytest.param(False, "OPTIONS", PREFLIGHT, False, id="not allowed"),
-        pytest.param(True, "OPTIONS", {}, False, id="plain OPTIONS"),
-        pytest.param(True, "OPTIONS", {"Origin": "https://app.example.com"}, False, id="without requested method"),
-        pytest.param(True, "OPTIONS", {"Access-Control-Request-Method": "POST"}, False, id="without origin"),
-        pytest.param(True, "GET", PREFLIGHT, False, id="another method"),
+        pytest.param("/a/../b", {}, "it contains a dot segment", id="path"),
+        pytest.param("/", {"X-Vhm-Root": "/admin"}, "Pyramid reads X-Vhm-Root", id="virtual root"),
     ],
 )
-def test_only_true_preflights_pass_and_only_if_allowed(verifier, allow, method, headers, passes):
-    """A preflight is OPTIONS with both headers; by default it needs a token like everything else."""
-    app = client(verifier, policy=Policy(allow_preflight=allow))
-
-    response = app.request("/", method=method, headers=headers, status="*")
-
-    assert (response.status_int == 200) is passes
-
-
-def test_refused_preflight_is_logged_with_the_way_out(verifier):
-    """The log says how to let preflights through."""
+def test_ambiguous_path_comes_before_everything(verifier, path, headers, hint):
+    """A path with two meanings is refused whatever token came with it, and the log says why."""
     events = []
+    app = client(verifier, policy=Policy(public("/public")), on_event=events.append)
 
-    client(verifier, on_event=events.append).options("/", headers=PREFLIGHT, status=401)
+    response = app.get("/", headers=headers | signed(), extra_environ={"PATH_INFO": path}, status=400)
 
-    assert "allow_preflight=True" in events[0].hint
+    assert response.json["reason"] == "path_ambiguous"
+    assert "WWW-Authenticate" not in response.headers
+    assert hint in events[0].hint
+
+
+def test_virtual_root_is_of_no_interest_where_paths_do_not_matter(verifier):
+    """Without rules there is nothing to evade, so that Pyramid's header stays usable."""
+    assert client(verifier).get("/", headers={"X-Vhm-Root": "/cms"} | signed()).json["sub"] == "alice"
 
 
 def test_refusal_is_reported_once_without_token(verifier):
@@ -362,7 +356,7 @@ def echo_nothing(environ, start_response):
     ("argument", "value"),
     [
         pytest.param("app", None, id="app"),
-        pytest.param("verifier", SecretKey("x" * 32), id="a key instead of a verifier"),
+        pytest.param("verifier", SecretKey("x" + ISSUER + AUDIENCE), id="a key instead of a verifier"),
         pytest.param("policy", [public("/x")], id="a list instead of a policy"),
         pytest.param("policy", None, id="no policy"),
         pytest.param("credential", "token", id="a name instead of an extractor"),

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from jwt_middleware import (
     AccessDenied,
     AccessToken,
+    AmbiguousPath,
     ConfigurationError,
     InsufficientScope,
     MissingToken,
@@ -16,7 +17,7 @@ from jwt_middleware import (
     public,
     require,
 )
-from jwt_middleware.paths import clean_path
+from jwt_middleware.paths import ambiguity, is_ordinary, path_info, reduced
 from jwt_middleware.rules import DELEGATED, OPTIONAL, PUBLIC, REQUIRED
 from jwt_middleware.validators import claim_is
 
@@ -25,7 +26,7 @@ def mode(policy, path, method="GET"):
     return policy.decide(method, path).mode
 
 
-@pytest.mark.parametrize("path", ["/", "", "/a", "/a/b", "//", "/../x", "no-slash", "*"])
+@pytest.mark.parametrize("path", ["/", "", "/a", "/a/b", "//"])
 def test_empty_policy_protects_everything(path):
     """Without rules every request needs a token."""
     assert mode(Policy(), path) is REQUIRED
@@ -51,10 +52,10 @@ def test_empty_policy_protects_everything(path):
         pytest.param("/docs/", "/docs/", True, id="slash at the end, as written"),
         pytest.param("/docs/", "/docs", False, id="slash at the end, left out"),
         pytest.param("/docs", "/docs/", False, id="slash at the end, added"),
-        pytest.param("/straße/東", "/straße/東".encode().decode("latin-1"), True, id="PATH_INFO is UTF-8 read as latin-1"),
+        pytest.param("/straße/東", path_info("/straße/東"), True, id="PATH_INFO is UTF-8 read as latin-1"),
         pytest.param("/files/*", "/files/%2", True, id="percent sign"),
         pytest.param("/files/*", "/files/a.b/..c", True, id="dots that are no segment"),
-        pytest.param("/files/*", "/files/\xa0x", True, id="beyond ASCII"),
+        pytest.param("/files/*", path_info("/files/\xa0x"), True, id="beyond ASCII"),
     ],
 )
 def test_pattern_matches_exactly_or_by_segments(pattern, path, matches):
@@ -62,108 +63,175 @@ def test_pattern_matches_exactly_or_by_segments(pattern, path, matches):
     assert (mode(Policy(public(pattern)), path) is PUBLIC) is matches
 
 
-HOSTILE = [
-    "//admin",
-    "/admin/",
-    "/admin//",
-    "/./admin",
-    "/admin/.",
-    "/public/../admin",
-    "/public/./../admin",
-    "/public/..//admin",
-    "/public/..\\admin",
-    "\\admin",
-    "/public\\..\\admin",
-    "/public/%2e%2e/admin",
-    "/public/%2E./admin",
-    "/public/.%2e%2fadmin",
-    "/public%2f..%2Fadmin",
-    "/public%5C..%5cadmin",
-    "/adm\x00in",
-    "/admin\x00",
-    "/public/\x00../admin",
-    "/public/.\x7f./admin",
-    "/\x1fadmin",
-    "admin",
-    "../admin",
-    "/../../admin",
-]
+AMBIGUOUS = {
+    "/./admin": "a dot segment",
+    "/admin/.": "a dot segment",
+    "/public/../admin": "a dot segment",
+    "/public/..;x=1/admin": "a dot segment",
+    "/public/.;/admin": "a dot segment",
+    "/public/..%3bx/admin": "a dot segment",
+    "/public/..%253Bx": "a dot segment",
+    "../admin": "a dot segment",
+    "/public/..\\admin": "a backslash",
+    "\\admin": "a backslash",
+    "/adm\x00in": "a control character",
+    "/admin\n": "a control character",
+    "/adm\x7fin": "a control character",
+    "/adm\xc2\x85in": "a control character",
+    "/public/%2e%2e/admin": "still encoded",
+    "/public/%2E./admin": "still encoded",
+    "/public%2f..": "still encoded",
+    "/public%5Cadmin": "still encoded",
+    "/admin%00": "still encoded",
+    "/public/%252e%252E/admin": "still encoded",
+    "/public%25252fadmin": "still encoded",
+    "/ad\xffmin": "not UTF-8",
+    "/ad\xc0\xaemin": "not UTF-8",
+    "/ad\xed\xa0\x80min": "not UTF-8",
+    "/ad\u0142min": "not UTF-8",
+}
+LENIENT = ["//admin", "/admin/", "/admin//", "///admin", "admin", "admin/", "/@@admin", "//@@admin/", "/@@/admin"]
 
 
-@pytest.mark.parametrize("path", HOSTILE)
-def test_path_that_may_be_read_as_protected_is_protected(path):
-    """No spelling of a protected path profits from the public rule around it."""
-    policy = Policy(require("/admin", scopes=["admin"]), public("/*"))
+@pytest.mark.parametrize("method", ["GET", "OPTIONS", "get"])
+@pytest.mark.parametrize("path", AMBIGUOUS)
+def test_ambiguous_path_is_refused_under_every_rule(path, method):
+    """A path that applications read in different ways has no rule, be it for a public or a protected page."""
+    for policy in (Policy(require("/admin"), public("/*")), Policy(public("/admin")), Policy(delegate("/public/*"))):
+        with pytest.raises(AmbiguousPath):
+            policy.decide(method, path)
 
-    decision = policy.decide("GET", path)
+
+@pytest.mark.parametrize(("path", "problem"), AMBIGUOUS.items())
+def test_ambiguity_says_why(path, problem):
+    """An operator learns what is wrong with a path."""
+    assert problem in ambiguity(path)
+
+
+def test_explain_says_why_a_path_is_ambiguous():
+    """A path that is refused is explained like any other; it is text, in which a surrogate stands for a raw byte."""
+    policy = Policy(public("/a"))
+
+    assert policy.explain("GET", "/a/..") == "GET '/a/..' is refused with 400 path_ambiguous: it contains a dot segment"
+    assert policy.explain("GET", "/\udcff").endswith("path_ambiguous: it is not UTF-8")
+
+
+@pytest.mark.parametrize("path", [*AMBIGUOUS, "no-slash", "*", ""])
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [
+        pytest.param(Policy(), REQUIRED, id="no rules"),
+        pytest.param(Policy(public("/*")), PUBLIC, id="everything public"),
+        pytest.param(
+            Policy(require("/*", methods=["POST"], scopes=["w"]), optional("/*", methods=["GET"])), OPTIONAL, id="methods"
+        ),
+    ],
+)
+def test_policy_that_does_not_depend_on_paths_refuses_none(policy, expected, path):
+    """Where every path is judged alike, a second meaning changes nothing; some applications have such paths."""
+    assert mode(policy, path) is expected
+
+
+def test_rule_for_everything_covers_paths_without_a_slash():
+    """What is asked of all paths is also asked of one that no server should send."""
+    decision = Policy(require("/*", scopes=["a"])).decide("GET", "admin")
+
+    assert [rule.scopes for rule in decision.rules] == [("a",)]
+
+
+@pytest.mark.parametrize("path", LENIENT)
+@pytest.mark.parametrize("pattern", ["/admin", "/admin/", "/admin/*", "/@@admin"])
+def test_rule_that_asks_for_something_covers_all_spellings(pattern, path):
+    """No slash more or less, and no view selector, gets around a rule."""
+    decision = Policy(require(pattern, scopes=["admin"]), public("/*")).decide("GET", path)
 
     assert decision.mode is REQUIRED
     assert ("admin",) in [rule.scopes for rule in decision.rules]
 
 
-@pytest.mark.parametrize("path", HOSTILE)
-def test_path_that_may_be_read_as_public_is_not_public_for_that(path):
-    """A spelling that only comes down to a public path still needs a token."""
+def test_rule_with_a_slash_at_its_end_covers_the_path_without():
+    """Applications that are lenient about a trailing slash have one page at both paths."""
+    assert mode(Policy(require("/admin/"), public("/*")), "/admin") is REQUIRED
+
+
+@pytest.mark.parametrize("path", LENIENT)
+def test_rule_that_lets_through_covers_only_what_it_says(path):
+    """Another spelling of a public path still needs a token."""
     assert mode(Policy(public("/admin")), path) is REQUIRED
 
 
-def test_unclean_path_below_one_public_prefix_stays_public():
-    """Where both readings are public there is nothing to protect."""
-    policy = Policy(public("/static/*"))
-
-    assert mode(policy, "/static/a//b/../c/") is PUBLIC
+def test_other_spelling_below_one_public_prefix_stays_public():
+    """If both spellings are public, there is nothing to protect."""
+    assert mode(Policy(public("/static/*")), "/static//a/b/") is PUBLIC
 
 
-def test_unclean_path_must_satisfy_both_rules():
-    """Read as two protected paths, a request needs the scopes of both."""
-    policy = Policy(require("/a/*", scopes=["a"]), require("/b/*", scopes=["b"]))
+def test_path_judged_twice_must_satisfy_both_rules():
+    """A request that matches two rules in its two spellings needs the scopes of both."""
+    policy = Policy(require("/a/b", scopes=["page"]), require("/a/*", scopes=["folder"]))
 
-    decision = policy.decide("GET", "/a/../b/c")
+    decision = policy.decide("GET", "/a//b")
 
-    assert [rule.scopes for rule in decision.rules] == [("a",), ("b",)]
+    assert [rule.scopes for rule in decision.rules] == [("folder",), ("page",)]
 
 
 @pytest.mark.parametrize(
     ("rules", "expected"),
     [
-        pytest.param([public("/a/*"), optional("/b/*")], OPTIONAL, id="public and optional"),
-        pytest.param([optional("/a/*"), public("/b/*")], OPTIONAL, id="optional and public"),
-        pytest.param([delegate("/a/*"), optional("/b/*")], OPTIONAL, id="delegate and optional"),
-        pytest.param([public("/a/*"), delegate("/b/*")], DELEGATED, id="public and delegate"),
-        pytest.param([delegate("/a/*"), require("/b/*")], REQUIRED, id="delegate and require"),
+        pytest.param([public("/a/b"), optional("/a/*")], OPTIONAL, id="public and optional"),
+        pytest.param([optional("/a/b"), public("/a/*")], OPTIONAL, id="optional and public"),
+        pytest.param([delegate("/a/b"), optional("/a/*")], OPTIONAL, id="delegate and optional"),
+        pytest.param([public("/a/b"), delegate("/a/*")], DELEGATED, id="public and delegate"),
+        pytest.param([delegate("/a/b"), require("/a/*")], REQUIRED, id="delegate and require"),
     ],
 )
-def test_unclean_path_gets_the_stricter_mode(rules, expected):
-    """Of two readings the stricter one counts."""
-    assert mode(Policy(*rules), "/a/../b/x") is expected
+def test_path_judged_twice_gets_the_stricter_mode(rules, expected):
+    """Of two decisions the stricter mode counts."""
+    assert mode(Policy(*rules), "/a//b") is expected
 
 
-segments = st.lists(st.sampled_from(["a", "admin", ".", "..", "", "%2e%2e", "%2F", "\\", "\x00", ";x", "ä"]), max_size=6)
+segments = st.lists(
+    st.sampled_from(["a", "admin", ".", "..", "", "@@admin", "%2e%2e", "%2F", "\\", "\x00", ";x", "Ã¤", "\xe4", "..;", "@@"]),
+    max_size=6,
+)
 
 
 @given(segments.map("/".join) | st.text(st.characters(codec="latin-1"), max_size=20))
-def test_public_means_public_in_both_readings(path):
-    """A path is public only if its cleaned form is public, too, whatever the path."""
+def test_public_means_public_in_both_spellings(path):
+    """A path is public only if its reduced form is public too, and it has one meaning."""
     policy = Policy(require("/admin/*"), public("/a/*", "/"))
+    try:
+        decision = policy.decide("GET", path)
+    except AmbiguousPath:
+        assert ambiguity(path)
+        return
 
-    if mode(policy, path) is PUBLIC:
-        assert mode(policy, clean_path(path)) is PUBLIC
+    assert ambiguity(path or "/") is None
+    if decision.mode is PUBLIC:
+        assert mode(policy, reduced(path)) is PUBLIC
+
+
+@given(segments.map("/".join) | st.text(st.characters(codec="latin-1"), max_size=30))
+def test_ordinary_path_is_unambiguous_and_reduced(path):
+    """What the short cut lets through is what the long way would let through unchanged."""
+    if is_ordinary(path):
+        assert ambiguity(path) is None
+        assert reduced(path) == path
 
 
 @given(st.text(st.characters(codec="latin-1"), max_size=30))
-def test_clean_path_is_clean(path):
-    """Cleaning gives a path without anything left to clean, but for what was encoded twice."""
-    cleaned = clean_path(path)
+def test_reduced_path_has_neither_empty_segments_nor_selectors(path):
+    """Reducing is complete, and keeps everything else."""
+    once = reduced(path)
 
-    assert cleaned[0] == "/"
-    assert not {"", ".", ".."} & set(cleaned[1:].split("/")) or cleaned == "/"
-    assert "\\" not in cleaned
+    assert once[0] == "/"
+    assert "" not in once[1:].split("/") or once == "/"
+    assert once.replace("/", "").replace("@@", "") == path.replace("/", "").replace("@@", "")
 
 
 @pytest.mark.parametrize("method", ["post", "Post", "pOST"])
 def test_method_in_small_letters_gets_no_milder_rule(method):
     """Frameworks serve "post" as POST, so it needs what POST needs, and what is asked of "post" itself too."""
-    policy = Policy(require("/orders/*", methods=["POST"], scopes=["orders:write"]), public("/orders/*"))
+    policy = Policy(require("/orders/*", methods=["POST"], scopes=["orders:write"]), public("/orders/*", methods=["GET"]))
 
     decision = policy.decide(method, "/orders/7")
 
@@ -318,11 +386,13 @@ def test_check_that_breaks_keeps_its_cause():
         ),
         pytest.param(
             "GET",
-            "/me/../special",
-            "GET '/me/../special' (judged also as '/special') needs a valid token: rule 5, require('/special',"
+            "/special/",
+            "GET '/special/' (judged also as '/special') needs a valid token: rule 5, require('/special',"
             " any_scope=['a', 'b'], check=approve)",
-            id="unclean",
+            id="judged twice",
         ),
+        pytest.param("GET", "/grüße", "GET '/grüße' needs a valid token: no rule matches", id="beyond ASCII"),
+        pytest.param("GET", "", "GET '' needs a valid token: no rule matches", id="empty"),
     ],
 )
 def test_explain_names_the_deciding_rule(method, path, expected):
@@ -342,12 +412,9 @@ def test_explain_names_the_deciding_rule(method, path, expected):
     assert policy.explain(method, path) == expected
 
 
-def test_explain_knows_of_preflights():
-    """Where preflights pass, OPTIONS says so."""
-    needs = "OPTIONS '/a' needs a valid token: no rule matches"
-
-    assert Policy(allow_preflight=True).explain("OPTIONS", "/a") == f"{needs}; a CORS preflight passes"
-    assert Policy().explain("OPTIONS", "/a") == needs
+def test_explain_judges_once_where_paths_do_not_matter():
+    """A policy for all paths alike has nothing to say of spellings."""
+    assert Policy(public("/*")).explain("GET", "/a/../b/") == "GET '/a/../b/' passes without a token: rule 1, public('/*')"
 
 
 @pytest.mark.parametrize(
@@ -356,8 +423,9 @@ def test_explain_knows_of_preflights():
         pytest.param(lambda: public(), "paths: a rule needs at least one", id="no path"),
         pytest.param(lambda: public("health"), "paths: 'health' can never match as written; write '/health'", id="no slash"),
         pytest.param(lambda: public("/a//b"), "write '/a/b'", id="double slash"),
-        pytest.param(lambda: public("/a/../b"), "write '/b'", id="dot segments"),
-        pytest.param(lambda: public("/a/%2e"), "write '/a'", id="encoded"),
+        pytest.param(lambda: public("/a/../b"), "such paths are refused: it contains a dot segment", id="dot segments"),
+        pytest.param(lambda: public("/a/%2e"), "such paths are refused: it contains a dot, slash", id="encoded"),
+        pytest.param(lambda: public("/a\udc80"), "such paths are refused: it is not UTF-8", id="raw byte"),
         pytest.param(lambda: public("/a/*/b"), "not its last segment", id="star in the middle"),
         pytest.param(lambda: public("/a*"), "not its last segment", id="star within a segment"),
         pytest.param(lambda: public("*"), "not its last segment", id="star alone"),
@@ -378,7 +446,17 @@ def test_explain_knows_of_preflights():
         pytest.param(lambda: require("/a", any_scope=b"a"), "any_scope: b'a' is no list", id="scopes as bytes"),
         pytest.param(lambda: require("/a", check=5), "check: a int is not callable", id="check"),
         pytest.param(lambda: Policy("/health"), "rules: a str is no rule", id="path as rule"),
-        pytest.param(lambda: Policy(allow_preflight=1), "allow_preflight: 1 is no bool", id="preflight"),
+        pytest.param(
+            lambda: Policy(require("/a/*", methods=["GET"]), public("/*")),
+            "methods=['GET', 'HEAD']) protects only GET, HEAD, and public('/*') opens every other method of '/a/*'",
+            id="other methods open",
+        ),
+        pytest.param(lambda: Policy(require("/a", methods=["POST"]), optional("/a")), "opens every other method", id="optional"),
+        pytest.param(
+            lambda: Policy(require("/a", methods=["POST"]), require("/a", methods=["PUT"]), delegate("/a/*")),
+            "opens every other method",
+            id="delegated, after two rules",
+        ),
         pytest.param(lambda: Policy(public("/a"), require("/a")), "'/a' in require('/a') is never reached", id="conflict"),
         pytest.param(lambda: Policy(public("/a"), public("/a")), "never reached", id="twice"),
         pytest.param(lambda: Policy(public("/a"), require("/a/")), "'/a' and '/a/' are one page", id="protected but for a slash"),
@@ -388,6 +466,9 @@ def test_explain_knows_of_preflights():
             "'/a' and '/a/' are one page",
             id="one method in common but for a slash",
         ),
+        pytest.param(lambda: Policy(public("/@@a"), require("/a")), "'/@@a' and '/a' are one page", id="selector of a page"),
+        pytest.param(lambda: Policy(public("/@@a/*"), require("/a/b")), "are one page", id="selector above a page"),
+        pytest.param(lambda: Policy(require("/a/*"), public("/@@a")), "are one page", id="selector of a folder"),
         pytest.param(lambda: Policy(public("/a", "/a")), "never reached", id="twice in one rule"),
         pytest.param(lambda: Policy(public("/a/*"), require("/a/*")), "never reached", id="prefix twice"),
         pytest.param(lambda: Policy(public("/*"), require("/admin/*")), "never reached", id="behind a wider rule"),
@@ -423,8 +504,12 @@ def test_rule_that_cannot_work_is_refused(make, message):
         pytest.param([public("/a"), public("/a/")], id="with and without slash"),
         pytest.param([public("/a", methods=["GET"]), require("/a/", methods=["POST"])], id="slash for another method"),
         pytest.param([public("/a/"), require("/a/*")], id="slash before all below"),
+        pytest.param([public("/@@a"), require("/*")], id="one selector open"),
         pytest.param([public("/a/*"), require("/ab/*")], id="neighbours"),
         pytest.param([require("/a"), public("/*")], id="all the rest"),
+        pytest.param([require("/a", methods=["POST"]), optional("/a", methods=["GET"])], id="each method for itself"),
+        pytest.param([require("/a", methods=["POST"]), require("/a/*"), public("/*")], id="other methods protected"),
+        pytest.param([require("/a/*", methods=["POST"]), public("/a/b")], id="one page below open"),
     ],
 )
 def test_rules_that_can_apply_are_accepted(rules):

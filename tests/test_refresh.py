@@ -17,7 +17,9 @@ TIMEOUT = 5
 class Source:
     """Something to load from. It counts the loads, and can be broken or held up."""
 
-    def __init__(self):
+    def __init__(self, clock):
+        self.clock = clock
+        self.takes = 0
         self.loads = 0
         self.threads = []
         self.value = "one"
@@ -29,6 +31,7 @@ class Source:
     def load(self):
         self.loads += 1
         self.threads.append(threading.current_thread())
+        self.clock.now += self.takes
         self.entered.set()
         assert self.gate.wait(10)
         if self.failure is not None:
@@ -37,9 +40,9 @@ class Source:
 
 
 @pytest.fixture
-def source():
+def source(clock):
     """What the refresher loads from."""
-    source = Source()
+    source = Source(clock)
     yield source
     source.gate.set()
 
@@ -241,14 +244,32 @@ def test_look_ups_are_bounded_by_the_cooldown(loaded, source, clock):
 
 
 def test_missing_name_leaves_the_next_chance_to_another(loaded, source, clock):
-    """A name that was not found is not looked up again for two cooldowns; another one is after one."""
+    """A name that was not found is not looked up again for one cooldown after the answer; another one may be sooner."""
+    source.takes = 5
     loaded.look_up("bad", lambda: False)
-    clock.now += COOLDOWN
+    clock.now += COOLDOWN - 5
     assert not loaded.look_up("bad", lambda: False)
     assert loaded.look_up("good", lambda: False)
-    clock.now += COOLDOWN
 
-    assert loaded.look_up("bad", lambda: False)
+
+def test_missing_name_is_forgotten_after_one_cooldown(loaded, clock):
+    """A key that is published after its first token is found one cooldown later, not two."""
+    loaded.look_up("new", lambda: False)
+    clock.now += COOLDOWN - 1
+    assert not loaded.look_up("new", lambda: False)
+    clock.now += 1
+
+    assert loaded.look_up("new", lambda: False)
+
+
+@pytest.mark.parametrize("names", [1, 2, 300])
+def test_look_ups_of_the_same_names_are_bounded_too(loaded, source, clock, names):
+    """A flood that repeats its names is one load per cooldown, as one that invents them is."""
+    for number in range(10_000):
+        loaded.look_up(number % names, lambda: False)
+        clock.now += 0.01
+
+    assert source.loads - 1 <= 1 + 100 / COOLDOWN
 
 
 def test_name_that_a_failed_load_could_not_find_is_looked_for_again(loaded, source, clock):
@@ -350,7 +371,7 @@ def test_what_is_known_to_be_missing_does_not_wait(loaded, source, clock):
 
 
 def test_lost_attempt_is_replaced(loaded, source, clock):
-    """A refresh that does not come back is given up, its late result is ignored, and from then on nobody relies on threads."""
+    """A refresh that does not come back is given up, its late result is ignored, and for a while nobody relies on threads."""
     clock.now += LIFETIME
     source.gate.clear()
     source.entered.clear()
@@ -372,6 +393,62 @@ def test_lost_attempt_is_replaced(loaded, source, clock):
     loaded.refresh_behind(clock())
     assert loaded.held.value == "three"
     assert source.threads[-1] is threading.current_thread()
+
+
+@pytest.fixture
+def without_threads(loaded, source, clock):
+    """The refresher, whose background load has hung, so that requests load."""
+    clock.now += LIFETIME
+    source.gate.clear()
+    loaded.refresh_behind(clock())
+    clock.now += 2 * TIMEOUT + 1
+    source.gate.set()
+    loaded.refresh_behind(clock())
+    assert source.threads[-1] is threading.current_thread()
+    return loaded
+
+
+def test_threads_are_used_again_after_a_hang(without_threads, source, clock):
+    """Ten minutes after a background load has hung, a thread is tried again."""
+    clock.now += 599
+    without_threads.refresh_behind(clock())
+    assert source.threads[-1] is threading.current_thread()
+    clock.now += LIFETIME
+    without_threads.refresh_behind(clock())
+    wait_until_idle(without_threads)
+
+    assert source.threads[-1] is not threading.current_thread()
+    assert without_threads.held.state(clock()) is Freshness.FRESH
+
+
+def test_threads_that_never_run_are_survived_each_time(without_threads, source, clock, monkeypatch):
+    """Where no thread ever runs, each trial costs one late refresh, and the next request loads."""
+    monkeypatch.setattr(threading.Thread, "start", lambda thread: None)
+    for _ in range(3):
+        clock.now += 600
+        loads = source.loads
+        without_threads.refresh_behind(clock())
+        assert source.loads == loads
+        clock.now += 2 * TIMEOUT + 1
+        without_threads.refresh_behind(clock())
+
+        assert source.loads == loads + 1
+        assert without_threads.held.state(clock()) is Freshness.FRESH
+
+
+def test_look_up_that_replaces_a_lost_attempt_lets_the_others_go(loaded, source, clock):
+    """Whoever waits for a load that hangs goes on when a look-up takes its place."""
+    clock.now += LIFETIME
+    source.gate.clear()
+    loaded.refresh_behind(clock())
+    lost = loaded._attempt
+    loaded._join = lambda seconds: None
+    clock.now += 2 * TIMEOUT + 1
+    source.gate.set()
+    lost.done.clear()
+
+    assert loaded.look_up("new", lambda: False)
+    assert lost.done.is_set()
 
 
 @pytest.mark.parametrize("failure", [None, OSError("late")], ids=["late success", "late failure"])

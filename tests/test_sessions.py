@@ -4,6 +4,7 @@ import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from secrets import token_bytes
 
 import pytest
 
@@ -825,7 +826,7 @@ def test_subject_that_is_no_text_is_no_outage(issuer, events):
 
 def test_verifier_cannot_derive_a_refresh_secret_of_its_own(make_issuer, secret_key):
     """With `refresh_secret`, whoever knows the key of the access tokens can make no refresh token."""
-    own = SecretKey("a secret that only the issuer has, of 32 bytes or more")
+    own = SecretKey(token_bytes(32))
     issuer = make_issuer(refresh_secret=own)
     token = issuer.grant("alice")["refresh_token"]
     derived = sign(claims_of(token), derive_secret(secret_key.key, "refresh tokens"), typ="refresh+jwt")
@@ -837,7 +838,7 @@ def test_verifier_cannot_derive_a_refresh_secret_of_its_own(make_issuer, secret_
 
 def test_refresh_secret_may_be_rotated(make_issuer):
     """The first of a list signs, the others still refresh."""
-    new, old = (SecretKey(f"{name} secret of the issuer, of 32 bytes or more") for name in ("the new", "the old"))
+    new, old = (SecretKey(token_bytes(32)) for _ in range(2))
     token = make_issuer(refresh_secret=old).grant("alice")["refresh_token"]
     renewed = make_issuer(refresh_secret=[new, old]).refresh(token)["refresh_token"]
 
@@ -905,7 +906,9 @@ def test_session_without_a_store_is_a_configuration_error(make_issuer, call):
         pytest.param({"refresh_secret": SecretKey(SECRET)}, "^refresh_secret: it equals key", id="same secret"),
         pytest.param({"refresh_secret": [SecretKey(SECRET, algorithm="HS512")]}, "it equals key", id="for another algorithm"),
         pytest.param(
-            {"key": SecretKey("s" * 40), "refresh_secret": SecretKey("s" * 40 + "\0")}, "it equals key", id="the same to HMAC"
+            {"key": SecretKey(SECRET[:50]), "refresh_secret": SecretKey(SECRET[:50] + "\0")},
+            "it equals key",
+            id="the same to HMAC",
         ),
         pytest.param({"session_ttl": 0, "reload": 5, "refresh_secret": 5}, "session_ttl.*refresh_secret.*reload", id="all"),
     ],

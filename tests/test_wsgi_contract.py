@@ -29,9 +29,7 @@ from tests.conftest import AUDIENCE, ISSUER, NOW, SECRET, base64url, good_claims
 OURS = {f"jwt_middleware.{name}" for name in ("claims", "token", "error")}
 OTHER_ISSUER = "https://other.example.com"
 OTHER_SECRET = "another secret that only the outer middleware knows"
-OPEN = Policy(
-    public("/public"), optional("/optional"), delegate("/delegate"), require("/scoped", scopes=["a"]), allow_preflight=True
-)
+OPEN = Policy(public("/public"), optional("/optional"), delegate("/delegate"), require("/scoped", scopes=["a"]))
 
 
 class Server:
@@ -293,20 +291,12 @@ def test_environ_changes_by_our_keys_only(verifier, variables, ours):
     assert all(environ[name] is value for name, value in before.items())
 
 
-PREFLIGHT = {
-    "REQUEST_METHOD": "OPTIONS",
-    "HTTP_ORIGIN": "https://app.example.com",
-    "HTTP_ACCESS_CONTROL_REQUEST_METHOD": "POST",
-}
-
-
 @pytest.mark.parametrize(
     "variables",
     [
         pytest.param({"PATH_INFO": "/public"}, id="public"),
         pytest.param({"PATH_INFO": "/optional"}, id="optional"),
         pytest.param({"PATH_INFO": "/delegate"}, id="delegate"),
-        pytest.param({"PATH_INFO": "/", **PREFLIGHT}, id="preflight"),
         pytest.param({"PATH_INFO": "/"}, id="refused"),
         pytest.param({"PATH_INFO": "/", "token": sign_raw(good_claims())}, id="accepted"),
         pytest.param({"PATH_INFO": "/scoped", "token": sign_raw(good_claims())}, id="refused after verification"),
@@ -343,7 +333,7 @@ def test_request_body_stays_unread(verifier, variables):
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PROPFIND", "get"])
-@pytest.mark.parametrize("path", ["/", "", "*", "/gr\xc3\xbc\xc3\x9fe", "/a//b/../c/", "/\xff\x00"])
+@pytest.mark.parametrize("path", ["/", "", "*", "/gr\xc3\xbc\xc3\x9fe", "/a//b/c/", "/@@a"])
 def test_accepted_request_keeps_method_and_path(verifier, method, path):
     """The application routes on what the client sent, however odd, not on what the policy made of it."""
     seen = []

@@ -1,0 +1,152 @@
+"""`CORS`: lets pages of other origins send requests and read the answers, refusals included.
+
+It implements the server's part of the Fetch standard, https://fetch.spec.whatwg.org/#http-cors-protocol.
+"""
+
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import Any, Final
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+from jwt_middleware.errors import OriginNotAllowed
+from jwt_middleware.faults import names_faults, refuse, whole_faults
+
+_ORIGIN: Final = r"[a-z][a-z0-9+.-]*://(?:[a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?"
+_NAME: Final = r"[!#$%&'+\-.^_`|~0-9A-Za-z]+"
+_ALLOW_ORIGIN: Final = "Access-Control-Allow-Origin"
+# What a page may need to know of a refusal: what is asked for, and when to try again.
+_EXPOSED: Final = "WWW-Authenticate, Retry-After, DPoP-Nonce"
+
+_Headers = list[tuple[str, str]]
+
+
+class CORS:
+    """Which pages of other origins may use the application. Pass it as ``JWTMiddleware(..., cors=CORS(...))``.
+
+    `origins` are the exact origins of the pages, such as ``"https://app.example.com"``; ``["*"]`` stands for
+    every origin. They compare without case, and default ports do not count. `methods` and `headers` are what
+    the pages may send. `credentials` allows cookies. `max_age`, in seconds, is how long a browser may remember
+    the answer to a preflight.
+
+    The middleware answers preflights itself (204), on every path: no preflight reaches the application. It
+    refuses a preflight of another origin (403, ``origin_not_allowed``). A listed origin can read every
+    response, also those of the application, unless that sets ``Access-Control-Allow-Origin`` itself.
+
+    This is not access control: a request of another origin that is no preflight is judged by its token alone.
+
+    Raises `ConfigurationError` with all faults at once.
+    """
+
+    def __init__(
+        self,
+        origins: Collection[str],
+        *,
+        methods: Collection[str] = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"),
+        headers: Collection[str] = ("Authorization", "Content-Type", "DPoP"),
+        credentials: bool = False,
+        max_age: int = 600,
+    ) -> None:
+        refuse(
+            _origins_faults(origins, credentials),
+            _tokens_faults("methods", methods, "['GET', 'POST']"),
+            _tokens_faults("headers", headers, "['Authorization', 'Content-Type']"),
+            () if isinstance(credentials, bool) else [f"credentials: {credentials!r} is not a bool; write True or False"],
+            whole_faults(0, max_age=max_age),
+        )
+        self._any = "*" in origins
+        self._origins = frozenset(map(normalize_origin, origins))
+        self._credentials = [("Access-Control-Allow-Credentials", "true")] if credentials else []
+        self._answer = [
+            ("Access-Control-Allow-Methods", ", ".join(methods)),
+            ("Access-Control-Allow-Headers", ", ".join(headers)),
+            ("Access-Control-Max-Age", str(max_age)),
+        ]
+
+    def answer_preflight(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a preflight; raises `OriginNotAllowed` for an origin that is not listed."""
+        if not self._allow(environ):
+            raise OriginNotAllowed
+        start_response("204 No Content", list(self._answer))
+        return []
+
+    def make_readable(self, environ: WSGIEnvironment, start_response: StartResponse) -> StartResponse:
+        """Return a ``start_response`` that lets the origin of this request read the response."""
+        ours = self._allow(environ)
+
+        def start(status: str, headers: _Headers, exc_info: Any = None) -> Callable[[bytes], object]:
+            names = {name.lower() for name, _ in headers}
+            if _ALLOW_ORIGIN.lower() not in names:
+                headers = _with_vary([*headers, *ours])
+            return start_response(status, headers) if exc_info is None else start_response(status, headers, exc_info)
+
+        return start
+
+    def _allow(self, environ: WSGIEnvironment) -> _Headers:
+        """Return the headers by which the origin of this request may read the response; none if it is not listed."""
+        origin = environ.get("HTTP_ORIGIN")
+        if origin is None:
+            return []
+        if self._any:
+            # Never the origin itself: it is any text that a client sends.
+            return [(_ALLOW_ORIGIN, "*"), ("Access-Control-Expose-Headers", _EXPOSED)]
+        if normalize_origin(origin) not in self._origins:
+            return []
+        return [(_ALLOW_ORIGIN, origin), ("Access-Control-Expose-Headers", _EXPOSED), *self._credentials]
+
+
+def is_preflight(environ: WSGIEnvironment) -> bool:
+    """Tell whether this is a preflight: a browser asks whether it may send a request, without credentials."""
+    return (
+        environ.get("REQUEST_METHOD") == "OPTIONS"
+        and "HTTP_ORIGIN" in environ
+        and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ
+    )
+
+
+def normalize_origin(origin: str) -> str:
+    """Return the origin as browsers write it: in small letters, without a default port (RFC 6454 §4, §6.2)."""
+    lower = origin.lower()
+    scheme, _, _ = lower.partition("://")
+    return lower.removesuffix({"https": ":443", "http": ":80"}.get(scheme, ""))
+
+
+def origin_problem(origin: object) -> str | None:
+    """Return what is wrong with an origin that a program has written; None if nothing is."""
+    if not isinstance(origin, str):
+        return f"a {type(origin).__name__} is not an origin"
+    if origin.lower() == "null":
+        return "'null' is the origin of every sandboxed page and local file, so everybody can have it"
+    if re.fullmatch(_ORIGIN, origin.lower()) is None:
+        return f"{origin!r} is not an origin"
+    return None
+
+
+def _with_vary(headers: _Headers) -> _Headers:
+    """Add ``Vary: Origin``, so that no cache gives one origin's response to another."""
+    listed = [word.strip().lower() for name, value in headers if name.lower() == "vary" for word in value.split(",")]
+    return headers if {"origin", "*"} & set(listed) else [*headers, ("Vary", "Origin")]
+
+
+def _origins_faults(origins: object, credentials: object) -> Iterator[str]:
+    if not isinstance(origins, Collection) or isinstance(origins, str | bytes) or not origins:
+        yield "origins: write a list of origins, such as ['https://app.example.com']"
+        return
+    if "*" in origins:
+        if len(origins) > 1:
+            yield "origins: '*' stands for every origin; write it alone, or leave it out"
+        if credentials:
+            yield "origins: '*' with credentials would let every page act as the user; list the origins"
+        return
+    for origin in origins:
+        problem = origin_problem(origin)
+        if problem is not None:
+            yield f"origins: {problem}; write scheme, host and port only, such as 'https://app.example.com'"
+
+
+def _tokens_faults(argument: str, values: Any, example: str) -> Iterator[str]:
+    faults = list(names_faults(argument, values, example))
+    yield from faults
+    for value in [] if faults else values:
+        # "*" does not cover Authorization, and is an ordinary name where credentials are allowed.
+        if re.fullmatch(_NAME, value) is None:
+            yield f"{argument}: {value!r} is not a name of HTTP; write e.g. {example}"
