@@ -15,7 +15,7 @@ nox.options.reuse_existing_virtualenvs = True
 nox.options.error_on_missing_interpreters = False
 
 
-@nox.session(python=["3.11", "3.12", "3.13"])
+@nox.session(python=["3.11", "3.12", "3.13", "3.14"])
 def wheel(session: nox.Session) -> None:
     """Test the wheel, away from the checkout, so that a file missing from it is missed."""
     test_the_wheel(session)
@@ -34,7 +34,7 @@ def test_the_wheel(session: nox.Session, *constraints: str) -> None:
     session.install("--quiet", "build")
     session.run("python", "-m", "build", "--wheel", "--outdir", str(folder), silent=True)
     (built,) = folder.glob("*.whl")
-    session.install("--quiet", f"{built}[test]", *constraints)
+    session.install("--quiet", f"{built}[test,test-valkey]", *constraints)
     # The version stays the same between two commits, for which pip would keep the wheel it has.
     session.install("--quiet", "--force-reinstall", "--no-deps", str(built))
     for source in BESIDE_THE_PACKAGE:

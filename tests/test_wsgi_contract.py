@@ -291,6 +291,17 @@ def test_environ_changes_by_our_keys_only(verifier, variables, ours):
     assert all(environ[name] is value for name, value in before.items())
 
 
+def test_request_without_a_method_is_judged_as_get(verifier):
+    """Frameworks serve it as GET, so a rule for GET covers it."""
+    policy = Policy(require("/a", methods=["GET"], scopes=["a"]), require("/a"))
+    environ = accepted() | {"PATH_INFO": "/a"}
+    del environ["REQUEST_METHOD"]
+
+    status, _, _ = Server().run(JWTMiddleware(ending([]), verifier, policy=policy), environ)
+
+    assert status.startswith("403")
+
+
 @pytest.mark.parametrize(
     "variables",
     [
