@@ -12,6 +12,7 @@ from jwt_middleware.jose import Key, derive_secret, parse_claims, parse_compact,
 
 _TYPE: Final = "refresh+jwt"
 _MAX_BYTES: Final = 16_384
+_LATEST: Final = 2**53
 _CLAIMS: Final = {
     "iss": str,
     "aud": list,
@@ -66,12 +67,20 @@ class RefreshTokens:
             raise
         except AuthError as exc:
             raise InvalidGrant("refresh_token_invalid") from exc
-        # Exactly: another release may have put a restriction into its tokens that this one does not
-        # know.
-        known = {name: type(value) for name, value in claims.items()} == _CLAIMS
-        if not known or claims["iss"] != self.issuer or claims["aud"] != self._audience:
+        if not self._is_ours(claims):
             raise InvalidGrant("refresh_token_invalid")
         return claims
+
+    def _is_ours(self, claims: Mapping[str, Any]) -> bool:
+        # Exactly: another release may have put a restriction into its tokens that this one does not
+        # know.
+        return (
+            {name: type(value) for name, value in claims.items()} == _CLAIMS
+            and claims["iss"] == self.issuer
+            and claims["aud"] == self._audience
+            and all(claims[name] for name in ("sub", "sid", "jti"))
+            and all(0 <= claims[name] < _LATEST for name in ("iat", "exp", "started"))
+        )
 
     def _verify(self, raw: str) -> dict[str, Any]:
         header, payload, signing_input, signature = parse_compact(raw)

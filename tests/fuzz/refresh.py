@@ -1,5 +1,6 @@
 """`TokenIssuer.refresh` with hostile refresh tokens and a store that lies."""
 
+import hashlib
 import hmac
 import json
 
@@ -32,8 +33,10 @@ class RefreshFuzzer:
             "refresh_ttl": _REFRESH_TTL,
         }
         options |= {"store": self._store, "clock": self._clock, "on_event": lambda event: None}
-        secret = keys.secret.private
-        self._issuer = make_issuer(SecretKey(secret), **options)
+        options |= {"session_ttl": 2 * _REFRESH_TTL, "reload": self._reload}
+        secret = hashlib.sha256(b"refresh" + keys.secret.private).digest()
+        options["refresh_secret"] = SecretKey(secret)
+        self._issuer = make_issuer(SecretKey(keys.secret.private), **options)
         # The derived secret that signs refresh tokens. A token of another release may be signed
         # with it too, and hold other claims.
         self._signer = Signer(
@@ -52,6 +55,10 @@ class RefreshFuzzer:
         if kind == 9:
             return self._attempt(token, lambda: self._issuer.revoke(token), None)
         return self._attempt(token, lambda: self._issuer.refresh(token), token)
+
+    def _reload(self, subject, scopes, claims):
+        """Mostly keep what was granted, sometimes change it, and sometimes end the session."""
+        return self._rng.choice([(scopes, claims)] * 8 + [(["a", "b"], {"level": 3}), None])
 
     def _clock(self):
         return self._now
