@@ -34,7 +34,7 @@ from jwt_middleware import (
     TokenIssuer,
     Verifier,
 )
-from jwt_middleware.revocation import entry_key
+from jwt_middleware.revocations import entry_key
 from tests.servers import RedisServer
 
 THREADS = 16

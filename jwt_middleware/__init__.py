@@ -9,40 +9,50 @@ Every request that reaches `app` now carries verified claims in ``environ["jwt_m
 other request was answered with a correct 401, 403, 400 or 503.
 """
 
-from jwt_middleware.cors import CORS
-from jwt_middleware.credentials import from_cookie, from_header
-from jwt_middleware.errors import (
-    AccessDenied,
-    AmbiguousPath,
-    AuthError,
-    ExpiredToken,
-    InsufficientScope,
-    InvalidGrant,
-    InvalidRequest,
-    InvalidToken,
-    MissingToken,
-    OriginNotAllowed,
-    RevokedToken,
-    Unavailable,
-)
-from jwt_middleware.events import log_events
-from jwt_middleware.faults import ConfigurationError
-from jwt_middleware.fetch import Fetched, fetch_document
-from jwt_middleware.issuer import TokenIssuer
-from jwt_middleware.jose import ASYMMETRIC
-from jwt_middleware.jwks import KeySetStatus, RemoteJWKSet
-from jwt_middleware.keys import JWKSet, PrivateKey, PublicKey, SecretKey
-from jwt_middleware.middleware import JWTMiddleware
-from jwt_middleware.policy import Policy
-from jwt_middleware.redis_store import RedisStore
-from jwt_middleware.refresh import Freshness
-from jwt_middleware.responses import problem_details, render_json
-from jwt_middleware.revocation import Revocations
-from jwt_middleware.rules import delegate, optional, public, require
-from jwt_middleware.sqlite_store import SQLiteStore
-from jwt_middleware.stores import MemoryStore, Store, StoreError
-from jwt_middleware.tokens import AccessToken, token_from
-from jwt_middleware.verifier import TrustedIssuers, Verifier
+from typing import TYPE_CHECKING
+
+from jwt_middleware._lazy import lazy_names
+
+if TYPE_CHECKING:
+    from jwt_middleware.arguments import ConfigurationError
+    from jwt_middleware.cors import CORS
+    from jwt_middleware.credentials import from_cookie, from_header
+    from jwt_middleware.errors import (
+        AccessDenied,
+        AmbiguousPath,
+        AuthError,
+        ExpiredToken,
+        InsufficientScope,
+        InvalidGrant,
+        InvalidRequest,
+        InvalidToken,
+        MissingToken,
+        OriginNotAllowed,
+        RevokedToken,
+        Unavailable,
+    )
+    from jwt_middleware.events import log_events
+    from jwt_middleware.issuing import TokenIssuer
+    from jwt_middleware.jose import ASYMMETRIC
+    from jwt_middleware.keys import (
+        Fetched,
+        Freshness,
+        JWKSet,
+        KeySetStatus,
+        PrivateKey,
+        PublicKey,
+        RemoteJWKSet,
+        SecretKey,
+        fetch_document,
+    )
+    from jwt_middleware.middleware import JWTMiddleware
+    from jwt_middleware.policy import Policy, delegate, optional, public, require
+    from jwt_middleware.responses import problem_details, render_json
+    from jwt_middleware.revocations import Revocations
+    from jwt_middleware.stores import MemoryStore, RedisStore, SQLiteStore, Store, StoreError
+    from jwt_middleware.tokens import AccessToken, token_from
+    from jwt_middleware.trusted_issuers import TrustedIssuers
+    from jwt_middleware.verifier import Verifier
 
 __version__ = "0.1.0"
 
@@ -94,3 +104,48 @@ __all__ = [
     "require",
     "token_from",
 ]
+
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "arguments": ("ConfigurationError",),
+        "cors": ("CORS",),
+        "credentials": ("from_cookie", "from_header"),
+        "errors": (
+            "AccessDenied",
+            "AmbiguousPath",
+            "AuthError",
+            "ExpiredToken",
+            "InsufficientScope",
+            "InvalidGrant",
+            "InvalidRequest",
+            "InvalidToken",
+            "MissingToken",
+            "OriginNotAllowed",
+            "RevokedToken",
+            "Unavailable",
+        ),
+        "events": ("log_events",),
+        "issuing": ("TokenIssuer",),
+        "jose": ("ASYMMETRIC",),
+        "keys": (
+            "Fetched",
+            "Freshness",
+            "JWKSet",
+            "KeySetStatus",
+            "PrivateKey",
+            "PublicKey",
+            "RemoteJWKSet",
+            "SecretKey",
+            "fetch_document",
+        ),
+        "middleware": ("JWTMiddleware",),
+        "policy": ("Policy", "delegate", "optional", "public", "require"),
+        "responses": ("problem_details", "render_json"),
+        "revocations": ("Revocations",),
+        "stores": ("MemoryStore", "RedisStore", "SQLiteStore", "Store", "StoreError"),
+        "tokens": ("AccessToken", "token_from"),
+        "trusted_issuers": ("TrustedIssuers",),
+        "verifier": ("Verifier",),
+    },
+)

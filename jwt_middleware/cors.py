@@ -8,8 +8,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any, Final
 from wsgiref.types import StartResponse, WSGIEnvironment
 
+from jwt_middleware.arguments import names_faults, refuse, whole_faults
 from jwt_middleware.errors import OriginNotAllowed
-from jwt_middleware.faults import names_faults, refuse, whole_faults
 
 _ORIGIN: Final = r"[a-z][a-z0-9+.-]*://(?:[a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?"
 _NAME: Final = r"[!#$%&'+\-.^_`|~0-9A-Za-z]+"

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import Final
 from wsgiref.types import WSGIEnvironment
 
+from jwt_middleware.arguments import ConfigurationError
 from jwt_middleware.errors import InvalidRequest
-from jwt_middleware.faults import ConfigurationError
 
 Extractor = Callable[[WSGIEnvironment], str | None]
 

@@ -5,15 +5,13 @@ from collections.abc import Iterable, Iterator
 from typing import Protocol
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+from jwt_middleware.arguments import callable_faults, refuse
 from jwt_middleware.cors import CORS, is_preflight
 from jwt_middleware.credentials import Extractor, from_cookie, from_header
 from jwt_middleware.errors import AmbiguousPath, AuthError, InvalidRequest, MissingToken, OriginNotAllowed
 from jwt_middleware.events import CallableFailed, EventHook, RequestRejected, emit, log_events
-from jwt_middleware.faults import callable_faults, refuse
-from jwt_middleware.paths import ambiguity
-from jwt_middleware.policy import TOKEN_REQUIRED, Decision, Policy
+from jwt_middleware.policy import DELEGATED, OPTIONAL, PUBLIC, TOKEN_REQUIRED, Decision, Policy, ambiguity
 from jwt_middleware.responses import Renderer, Responder, render_json
-from jwt_middleware.rules import DELEGATED, OPTIONAL, PUBLIC
 from jwt_middleware.tokens import CLAIMS, ERROR, TOKEN, AccessToken
 
 _REALM = r"[\x20\x21\x23-\x5B\x5D-\x7E]+"

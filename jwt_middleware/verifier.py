@@ -5,13 +5,12 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+from jwt_middleware.arguments import callable_faults, names_faults, refuse, seconds_faults, whole_faults
 from jwt_middleware.clock import current_time
 from jwt_middleware.errors import AuthError, ExpiredToken, InvalidRequest, InvalidToken
-from jwt_middleware.faults import callable_faults, names_faults, refuse, seconds_faults, whole_faults
 from jwt_middleware.jose import Key, normalize_type, parse_claims, parse_compact
-from jwt_middleware.keys import PrivateKey, too_many_faults
-from jwt_middleware.revocation import MARGIN, MAX_AHEAD, Revocations
-from jwt_middleware.ring import KeyAtHand, KeyRing, KeySource, MergedKeys
+from jwt_middleware.keys import KeyAtHand, KeyRing, KeySource, MergedKeys, PrivateKey, too_many_faults
+from jwt_middleware.revocations import MARGIN, MAX_AHEAD, Revocations
 from jwt_middleware.tokens import AccessToken, with_shared_parts
 from jwt_middleware.validators import Validator
 
@@ -19,7 +18,6 @@ _STRINGS = ("iss", "sub", "jti")
 _TIMES = ("exp", "nbf", "iat")
 _NUMBERS = frozenset({int, float})
 _TEXTS = frozenset({str})
-_MAX_CHOICES = 4096
 _EARLIEST, _LATEST = -(2**63), 2**64
 
 # What the cache remembers of a token: its claims, until and from when it is good (leeway included), and its iat.
@@ -208,61 +206,6 @@ class _UnknownKey(Exception):
     def __init__(self, key_id: str | None, refusal: InvalidToken) -> None:
         self.key_id = key_id
         self.refusal = refusal
-
-
-class TrustedIssuers:
-    """Several issuers, each with a `Verifier` of its own: the exact ``iss`` of a token chooses.
-
-    The choice is made before any key is fetched, and keys of one issuer never verify another's token.
-    Pass it to `JWTMiddleware` in place of a verifier. Raises `ConfigurationError` for two verifiers of one
-    issuer, and for one that accepts any.
-    """
-
-    def __init__(self, *verifiers: Verifier) -> None:
-        refuse(_trust_faults(verifiers))
-        self._verifiers = {verifier.issuer: verifier for verifier in verifiers}
-        self._max_token_bytes = max(verifier.max_token_bytes for verifier in verifiers)
-        self._choices: dict[int, Verifier] = {}
-
-    def verify(self, raw: str) -> AccessToken:
-        """Return the token's verified claims.
-
-        Raises an `AuthError`, whatever `raw` is: ``issuer_not_trusted`` where no verifier is the issuer's.
-        """
-        if not isinstance(raw, str):
-            raise InvalidRequest("credentials_malformed")
-        if len(raw) > self._max_token_bytes:
-            raise InvalidRequest("token_too_large")
-        # By hash, which takes less memory than the token. A collision chooses a verifier that says no.
-        known = self._choices.get(hash(raw))
-        if known is not None:
-            return known.verify(raw)
-        verifier = self._choose(raw)
-        token = verifier.verify(raw)
-        # Only now, so that bad tokens never push out the choices of good ones.
-        if len(self._choices) >= _MAX_CHOICES:
-            self._choices.clear()
-        self._choices[hash(raw)] = verifier
-        return token
-
-    def _choose(self, raw: str) -> Verifier:
-        _, payload, _, _ = parse_compact(raw)
-        issuer = parse_claims(payload).get("iss")
-        verifier = self._verifiers.get(issuer) if isinstance(issuer, str) else None
-        if verifier is None:
-            raise InvalidToken("issuer_not_trusted", claim="iss")
-        return verifier
-
-
-def _trust_faults(verifiers: Sequence[object]) -> Iterator[str]:
-    if not verifiers or not all(isinstance(verifier, Verifier) for verifier in verifiers):
-        yield "verifiers: pass one Verifier for each issuer, each as an argument of its own"
-        return
-    issuers = [verifier.issuer for verifier in verifiers if isinstance(verifier, Verifier)]
-    if None in issuers:
-        yield "verifiers: one accepts any issuer; give each its issuer"
-    for issuer in sorted({issuer for issuer in issuers if issuer is not None and issuers.count(issuer) > 1}):
-        yield f"verifiers: two of them are for {issuer!r}; give one Verifier a list of keys"
 
 
 def _run(validate: Validator, token: AccessToken) -> None:

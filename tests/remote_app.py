@@ -8,7 +8,7 @@ import json
 import os
 
 from jwt_middleware import JWTMiddleware, RemoteJWKSet, Verifier
-from jwt_middleware.fetch import fetch_document
+from jwt_middleware.keys.fetch import fetch_document
 
 ISSUER = "https://id.example.com"
 AUDIENCE = "https://api.example.com"

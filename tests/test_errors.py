@@ -9,8 +9,8 @@ from webtest import TestApp
 from webtest.lint import middleware as lint
 
 from jwt_middleware import AuthError, ConfigurationError, InsufficientScope, InvalidToken, MissingToken, Unavailable
+from jwt_middleware.arguments import refuse
 from jwt_middleware.errors import registry
-from jwt_middleware.faults import refuse
 
 ERRORS = [pytest.param(kind, reason, id=reason) for reason, kind in registry().items()]
 # RFC 6750 §3: the characters that error and error_description may hold.

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from jwt_middleware import ConfigurationError
-from jwt_middleware.faults import names_faults, seconds_faults, whole_faults
+from jwt_middleware.arguments import names_faults, seconds_faults, whole_faults
 
 HUGE = pytest.param(10**5000, id="more digits than are written")
 

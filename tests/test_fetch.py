@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from jwt_middleware import RemoteJWKSet
 from jwt_middleware.events import KeysNotRefreshed, KeysRefreshed
-from jwt_middleware.fetch import fetch_document
+from jwt_middleware.keys.fetch import fetch_document
 from tests.conftest import bearer, client
 from tests.origin import BEFORE_THE_REQUEST, BROKEN, LARGE, UNREADABLE, Origin, Proxy, identity
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from jwt_middleware import ConfigurationError, JWKSet
 from jwt_middleware.events import KeyDropped
 from jwt_middleware.jose import ASYMMETRIC, HMAC, Key, parse_compact, public_jwk, sign
-from jwt_middleware.jwk import read_jwk_set
+from jwt_middleware.keys.jwk import read_jwk_set
 from tests.conftest import base64url
 
 RSA_ALGORITHMS = [name for name in ASYMMETRIC if name[:2] in {"RS", "PS"}]

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 
 from jwt_middleware import ConfigurationError, JWKSet, PrivateKey, PublicKey, SecretKey, Verifier
 from jwt_middleware.jose import ASYMMETRIC, HMAC, Key, parse_compact, public_jwk, public_pem, sign
-from jwt_middleware.ring import KeyRing, MergedKeys
+from jwt_middleware.keys.key_set import KeyRing, MergedKeys
 from tests.conftest import SECRET, base64url, pem_of
 
 

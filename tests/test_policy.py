@@ -17,8 +17,8 @@ from jwt_middleware import (
     public,
     require,
 )
-from jwt_middleware.paths import ambiguity, is_ordinary, path_info, reduced
-from jwt_middleware.rules import DELEGATED, OPTIONAL, PUBLIC, REQUIRED
+from jwt_middleware.policy.paths import ambiguity, is_ordinary, path_info, reduced
+from jwt_middleware.policy.rules import DELEGATED, OPTIONAL, PUBLIC, REQUIRED
 from jwt_middleware.validators import claim_is
 
 

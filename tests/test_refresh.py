@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from jwt_middleware.refresh import Freshness, Refresher, _start_all_clean
+from jwt_middleware.keys.refreshing import Freshness, Refresher, _start_all_clean
 
 LIFETIME = 300
 STALE = 3600

@@ -18,7 +18,7 @@ from jwt_middleware import (
     Verifier,
 )
 from jwt_middleware.events import StoreFailed
-from jwt_middleware.revocation import entry_key
+from jwt_middleware.revocations import entry_key
 from tests.conftest import AUDIENCE, ISSUER, NOW, bearer, client, good_claims, sign_raw
 
 

@@ -21,7 +21,7 @@ from jwt_middleware import (
 from jwt_middleware.errors import AuthError
 from jwt_middleware.events import RefreshTokenReused, StoreFailed
 from jwt_middleware.jose import decode_base64url, derive_secret, sign
-from jwt_middleware.revocation import entry_key
+from jwt_middleware.revocations import entry_key
 from tests.conftest import AUDIENCE, ISSUER, NOW, SECRET, base64url, good_claims, sign_raw
 
 TTL = 1_209_600

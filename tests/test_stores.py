@@ -17,9 +17,10 @@ from cryptography import x509
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jwt_middleware import ConfigurationError, MemoryStore, RedisStore, SQLiteStore, StoreError, sqlite_store
+from jwt_middleware import ConfigurationError, MemoryStore, RedisStore, SQLiteStore, StoreError
 from jwt_middleware.events import StoreExposed, StoreFull
-from jwt_middleware.testing import ENDED, LATER, StoreContract
+from jwt_middleware.stores import sqlite
+from jwt_middleware.testing.store_contract import ENDED, LATER, StoreContract
 from tests.conftest import Clock
 from tests.origin import identity
 from tests.servers import REDIS_SERVERS, free_port, redis_server
@@ -465,7 +466,7 @@ def test_sqlite_connection_of_a_parent_is_not_closed_by_its_child(path, monkeypa
 
     del held
 
-    connection = sqlite_store._of_the_parent.pop()
+    connection = sqlite._of_the_parent.pop()
     assert connection.execute("SELECT 1").fetchone() == (1,)
     connection.close()
 

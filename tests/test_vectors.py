@@ -13,7 +13,7 @@ import pytest
 
 from jwt_middleware import AuthError, ConfigurationError, JWKSet, PublicKey, SecretKey, Verifier
 from jwt_middleware.jose import ASYMMETRIC, HMAC, Key, decode_base64url, parse_compact
-from jwt_middleware.keys import KeyAtHand
+from jwt_middleware.keys.local import KeyAtHand
 from tests.conftest import SECRET, bearer, client, sign_raw
 
 VECTORS = Path(os.environ.get("VECTORS", Path(__file__).parents[2] / "shared" / "vectors"))

@@ -18,7 +18,7 @@ from jwt_middleware import (
     SecretKey,
     Verifier,
 )
-from jwt_middleware.ring import KeyRing
+from jwt_middleware.keys.key_set import KeyRing
 from jwt_middleware.validators import claim_is
 from tests.conftest import AUDIENCE, ISSUER, NOW, SECRET, Clock, good_claims, sign_raw
 

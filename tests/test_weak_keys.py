@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jwt_middleware import ConfigurationError, JWKSet, PublicKey
-from jwt_middleware.weak_keys import check_ed25519
+from jwt_middleware.keys.weak_keys import check_ed25519
 from tests.conftest import base64url
 
 # Edwards25519 (RFC 8032 §5.1), computed here without any help of the package under test.

@@ -6,9 +6,9 @@ from enum import IntEnum
 from typing import NamedTuple
 from wsgiref.types import WSGIEnvironment
 
+from jwt_middleware.arguments import refuse
 from jwt_middleware.errors import AccessDenied, AuthError, InsufficientScope, is_scope_token
-from jwt_middleware.faults import refuse
-from jwt_middleware.paths import ambiguity, path_info
+from jwt_middleware.policy.paths import ambiguity, path_info
 from jwt_middleware.tokens import AccessToken
 
 Check = Callable[[AccessToken, WSGIEnvironment], object]

@@ -5,9 +5,9 @@ from ipaddress import ip_address
 from ssl import CERT_NONE
 from typing import TYPE_CHECKING, Any, Final
 
+from jwt_middleware.arguments import ConfigurationError, callable_faults, refuse, seconds_faults
 from jwt_middleware.events import EventHook, StoreExposed, emit, log_events
-from jwt_middleware.faults import ConfigurationError, callable_faults, refuse, seconds_faults
-from jwt_middleware.stores import StoreError
+from jwt_middleware.stores.protocol import StoreError
 
 if TYPE_CHECKING:
     from redis import Redis

@@ -13,9 +13,9 @@ from typing import Any, Final, NamedTuple
 
 from jwt_middleware.errors import InvalidGrant
 from jwt_middleware.events import EventHook, RefreshTokenReused, emit
+from jwt_middleware.issuing.refresh_tokens import RefreshTokens
 from jwt_middleware.jose import parse_json_object
-from jwt_middleware.refresh_tokens import RefreshTokens
-from jwt_middleware.revocation import MARGIN, MAX_AHEAD, Revocations, entry_key, revoked_before
+from jwt_middleware.revocations import MARGIN, MAX_AHEAD, Revocations, entry_key, revoked_before
 from jwt_middleware.stores import Store, check_answers
 from jwt_middleware.tokens import AccessToken
 

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from jwt_middleware.arguments import ConfigurationError, callable_faults, refuse
 from jwt_middleware.events import EventHook, emit, log_events
-from jwt_middleware.faults import ConfigurationError, callable_faults, refuse
 from jwt_middleware.jose import ASYMMETRIC, HMAC, Key, material_from_pem, parse_json_object, public_jwk, public_pem
-from jwt_middleware.jwk import ED25519_NAMES, HASH_BYTES, algorithms_faults, read_jwk, read_jwk_set
-from jwt_middleware.ring import MAX_CANDIDATES, KeyAtHand, crowded_algorithms
-from jwt_middleware.secret_check import check_secret
+from jwt_middleware.keys.jwk import ED25519_NAMES, HASH_BYTES, algorithms_faults, read_jwk, read_jwk_set
+from jwt_middleware.keys.key_set import MAX_CANDIDATES, KeyAtHand, crowded_algorithms
+from jwt_middleware.keys.secret_check import check_secret
 
 # What else may be in a PEM, and what to do then. The last one is in everything.
 _INSTEAD = {

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple, NoReturn, Self, TypedDict, Unpack
 
-from jwt_middleware.discovery import DiscoveredLocation, FixedLocation, issuer_faults, metadata_urls
+from jwt_middleware.arguments import ConfigurationError, callable_faults, refuse, seconds_faults, url_faults, whole_faults
 from jwt_middleware.errors import Unavailable
 from jwt_middleware.events import (
     EventHook,
@@ -17,12 +17,12 @@ from jwt_middleware.events import (
     emit,
     log_events,
 )
-from jwt_middleware.faults import ConfigurationError, callable_faults, refuse, seconds_faults, url_faults, whole_faults
-from jwt_middleware.fetch import Fetch, Fetched, fetch_document
 from jwt_middleware.jose import ASYMMETRIC, HMAC, parse_json_object
-from jwt_middleware.jwk import algorithms_faults, read_jwk_set
-from jwt_middleware.refresh import Failures, Freshness, Held, Refresher
-from jwt_middleware.ring import MAX_CANDIDATES, KeyRing
+from jwt_middleware.keys.discovery import DiscoveredLocation, FixedLocation, issuer_faults, metadata_urls
+from jwt_middleware.keys.fetch import Fetch, Fetched, fetch_document
+from jwt_middleware.keys.jwk import algorithms_faults, read_jwk_set
+from jwt_middleware.keys.key_set import MAX_CANDIDATES, KeyRing
+from jwt_middleware.keys.refreshing import Failures, Freshness, Held, Refresher
 
 # What a server's Cache-Control may ask for: no flood of fetches, and no key that outlives its day.
 _MIN_LIFETIME: Final = 60.0

@@ -9,9 +9,9 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from jwt_middleware.arguments import callable_faults, refuse, seconds_faults
 from jwt_middleware.clock import current_time
-from jwt_middleware.faults import callable_faults, refuse, seconds_faults
-from jwt_middleware.stores import StoreError
+from jwt_middleware.stores.protocol import StoreError
 
 if TYPE_CHECKING:
     from sqlite3 import Connection

@@ -6,14 +6,14 @@ from functools import partial
 from secrets import token_urlsafe
 from typing import Any
 
+from jwt_middleware.arguments import ConfigurationError, callable_faults, names_faults, refuse, seconds_faults, whole_faults
 from jwt_middleware.clock import current_time
 from jwt_middleware.errors import is_scope_token
 from jwt_middleware.events import EventHook, log_events
-from jwt_middleware.faults import ConfigurationError, callable_faults, names_faults, refuse, seconds_faults, whole_faults
+from jwt_middleware.issuing.refresh_tokens import RefreshTokens
+from jwt_middleware.issuing.sessions import Limits, Sessions
 from jwt_middleware.jose import HMAC, derive_secret, public_jwk, sign
 from jwt_middleware.keys import PrivateKey, SecretKey
-from jwt_middleware.refresh_tokens import RefreshTokens
-from jwt_middleware.sessions import Limits, Sessions
 from jwt_middleware.stores import Store, store_faults
 from jwt_middleware.tokens import AccessToken
 

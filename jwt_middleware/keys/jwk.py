@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from jwt_middleware.arguments import names_faults
 from jwt_middleware.events import KeyDropped
-from jwt_middleware.faults import names_faults
 from jwt_middleware.jose import ALGORITHMS, ASYMMETRIC, HMAC, Key, decode_base64url, material_from_jwk
-from jwt_middleware.secret_check import check_not_key_material
-from jwt_middleware.weak_keys import check_ed25519, check_rsa
+from jwt_middleware.keys.secret_check import check_not_key_material
+from jwt_middleware.keys.weak_keys import check_ed25519, check_rsa
 
 ED25519_NAMES: Final = ("EdDSA", "Ed25519")
 HASH_BYTES: Final = {"HS256": 32, "HS384": 48, "HS512": 64}

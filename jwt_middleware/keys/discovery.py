@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 from typing import Final
 from urllib.parse import urlsplit
 
-from jwt_middleware.faults import url_faults
-from jwt_middleware.fetch import Fetched
+from jwt_middleware.arguments import url_faults
 from jwt_middleware.jose import parse_json_object
+from jwt_middleware.keys.fetch import Fetched
 
 _OPENID: Final = "/.well-known/openid-configuration"
 _OAUTH: Final = "/.well-known/oauth-authorization-server"

@@ -7,10 +7,10 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Final, Literal
 
+from jwt_middleware.arguments import callable_faults, refuse, seconds_faults
 from jwt_middleware.clock import current_time
 from jwt_middleware.errors import InvalidToken, RevokedToken, Unavailable
 from jwt_middleware.events import EventHook, StoreFailed, emit, log_events
-from jwt_middleware.faults import callable_faults, refuse, seconds_faults
 from jwt_middleware.stores import Store, StoreError, check_answers, store_faults
 from jwt_middleware.tokens import AccessToken
 
