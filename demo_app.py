@@ -68,7 +68,13 @@ class Demo:
 
     def index(self, request: Request) -> Response:
         """Say what can be tried."""
-        endpoints = ["POST /login", "GET /resource", "POST /refresh", "POST /logout", "POST /logout-everywhere"]
+        endpoints = [
+            "POST /login",
+            "GET /resource",
+            "POST /refresh",
+            "POST /logout",
+            "POST /logout-everywhere",
+        ]
         return answer({"try": endpoints, "users": {name: int(id_) for id_, name in USERS.items()}})
 
     def login(self, request: Request) -> Response:
@@ -112,7 +118,12 @@ def json_member(request: Request, name: str) -> Any:
 
 def token_answer(grant: dict[str, Any]) -> Response:
     """Make a response of what an issuer grants."""
-    names = {"token": "access_token", "token_type": "token_type", "expires_in": "expires_in", "refresh_token": "refresh_token"}
+    names = {
+        "token": "access_token",
+        "token_type": "token_type",
+        "expires_in": "expires_in",
+        "refresh_token": "refresh_token",
+    }
     response = answer({ours: grant[theirs] for ours, theirs in names.items()})
     response.cache_control.no_store = True  # RFC 6749 §5.1
     return response
@@ -124,14 +135,28 @@ def answer(data: dict[str, Any], status: int = 200) -> Response:
 
 
 def create_app(
-    secret: str, *, token_ttl: int = 1800, store: Store | None = None, clock: Callable[[], float] = time.time
+    secret: str,
+    *,
+    token_ttl: int = 1800,
+    store: Store | None = None,
+    clock: Callable[[], float] = time.time,
 ) -> JWTMiddleware:
     """Put the middleware around the demo. Only the front page, the login and the refresh need no token."""
     key, store = SecretKey(secret), MemoryStore(clock=clock) if store is None else store
     refresh_ttl = max(1_209_600, token_ttl)
-    issuer = TokenIssuer(key, issuer=NAME, audience=NAME, access_ttl=token_ttl, refresh_ttl=refresh_ttl, store=store, clock=clock)
+    issuer = TokenIssuer(
+        key,
+        issuer=NAME,
+        audience=NAME,
+        access_ttl=token_ttl,
+        refresh_ttl=refresh_ttl,
+        store=store,
+        clock=clock,
+    )
     revocations = Revocations(store, clock=clock)
-    verifier = Verifier(key, issuer=NAME, audience=NAME, leeway=0, revocations=revocations, clock=clock)
+    verifier = Verifier(
+        key, issuer=NAME, audience=NAME, leeway=0, revocations=revocations, clock=clock
+    )
     return JWTMiddleware(Demo(issuer), verifier, policy=Policy(public("/", "/login", "/refresh")))
 
 
@@ -158,11 +183,23 @@ class OneLineParser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> None:
     """Serve the demo until it is interrupted."""
     parser = OneLineParser(description="A demo of jwt_middleware.")
-    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (%(default)s)")
-    parser.add_argument("--port", type=int, default=8000, help="the port to listen on (%(default)s)")
-    parser.add_argument("--token-ttl", type=int, default=1800, metavar="SECONDS", help="how long a token lives (%(default)s)")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="the address to listen on (%(default)s)"
+    )
+    parser.add_argument(
+        "--port", type=int, default=8000, help="the port to listen on (%(default)s)"
+    )
+    parser.add_argument(
+        "--token-ttl",
+        type=int,
+        default=1800,
+        metavar="SECONDS",
+        help="how long a token lives (%(default)s)",
+    )
     place = parser.add_mutually_exclusive_group()
-    place.add_argument("--sqlite", metavar="FILE", help="keep sessions in this file, which survives a restart")
+    place.add_argument(
+        "--sqlite", metavar="FILE", help="keep sessions in this file, which survives a restart"
+    )
     place.add_argument("--redis", metavar="URL", help="keep sessions in Redis, for many processes")
     options = parser.parse_args(arguments)
     try:
@@ -171,9 +208,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         # Werkzeug would end the process in its own words if it found the port taken.
         listener = socket.create_server((options.host, options.port))
     except ConfigurationError as fault:
-        parser.error(str(fault).replace("secret:", "JWT_SECRET:").replace("access_ttl:", "--token-ttl:"))
+        parser.error(
+            str(fault).replace("secret:", "JWT_SECRET:").replace("access_ttl:", "--token-ttl:")
+        )
     except (OSError, OverflowError) as fault:
-        parser.error(f"cannot listen on {options.host}:{options.port} ({fault}); try another --port")
+        parser.error(
+            f"cannot listen on {options.host}:{options.port} ({fault}); try another --port"
+        )
     logging.basicConfig(level="INFO", format="%(message)s")  # Shows why a request is refused.
     with listener:
         host, port = listener.getsockname()[:2]
@@ -185,7 +226,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def print_notice() -> None:
     """Say so if the secret is one that was made up."""
     if not os.environ.get("JWT_SECRET"):
-        print("JWT_SECRET is not set: this process made up a secret, and its tokens end with it.", file=sys.stderr)
+        print(
+            "JWT_SECRET is not set: this process made up a secret, and its tokens end with it.",
+            file=sys.stderr,
+        )
 
 
 HELP = """\

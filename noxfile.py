@@ -8,8 +8,14 @@ import nox
 
 PROJECT = tomllib.loads(Path("pyproject.toml").read_text())["project"]
 # "pyjwt[crypto]>=2.10" becomes "pyjwt[crypto]==2.10.0", and so on.
-OLDEST = [f"{floor.replace('>=', '==')}.0" for floor in (*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["redis"])]
-BESIDE_THE_PACKAGE = [*map(Path, ["tests", "docs", "benchmarks", "demo_app.py", "pyproject.toml"]), *Path().glob("*.md")]
+OLDEST = [
+    f"{floor.replace('>=', '==')}.0"
+    for floor in (*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["redis"])
+]
+BESIDE_THE_PACKAGE = [
+    *map(Path, ["tests", "docs", "benchmarks", "demo_app.py", "pyproject.toml"]),
+    *Path().glob("*.md"),
+]
 
 nox.options.reuse_existing_virtualenvs = True
 nox.options.error_on_missing_interpreters = False
@@ -42,4 +48,13 @@ def test_the_wheel(session: nox.Session, *constraints: str) -> None:
         copy(source, folder / source)
     vectors = Path("../shared/vectors").resolve()
     session.chdir(folder)
-    session.run("python", "-m", "pytest", "-q", "-p", "no:cacheprovider", *session.posargs, env={"VECTORS": str(vectors)})
+    session.run(
+        "python",
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        *session.posargs,
+        env={"VECTORS": str(vectors)},
+    )

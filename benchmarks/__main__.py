@@ -56,12 +56,20 @@ def main() -> int:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure jwt_middleware beside its peers.")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description="Measure jwt_middleware beside its peers."
+    )
     parser.add_argument(
-        "--only", nargs="+", metavar="NAME", choices=list(BENCHMARKS), help=f"only these of: {', '.join(BENCHMARKS)}"
+        "--only",
+        nargs="+",
+        metavar="NAME",
+        choices=list(BENCHMARKS),
+        help=f"only these of: {', '.join(BENCHMARKS)}",
     )
     parser.add_argument("--quick", action="store_true", help="a rough run in less than a minute")
-    parser.add_argument("--write", action="store_true", help="rewrite benchmarks/RESULTS.md as well")
+    parser.add_argument(
+        "--write", action="store_true", help="rewrite benchmarks/RESULTS.md as well"
+    )
     return parser.parse_args()
 
 

@@ -32,16 +32,22 @@ def naive(app: WSGIApplication, key: Any, algorithm: str) -> WSGIApplication:
             start_response("401 Unauthorized", [("WWW-Authenticate", "Bearer")])
             return [b"missing token"]
         try:
-            environ["claims"] = jwt.decode(token, key, algorithms=[algorithm], audience=AUDIENCE, issuer=ISSUER)
+            environ["claims"] = jwt.decode(
+                token, key, algorithms=[algorithm], audience=AUDIENCE, issuer=ISSUER
+            )
         except jwt.PyJWTError:
-            start_response("401 Unauthorized", [("WWW-Authenticate", 'Bearer error="invalid_token"')])
+            start_response(
+                "401 Unauthorized", [("WWW-Authenticate", 'Bearer error="invalid_token"')]
+            )
             return [b"invalid token"]
         return app(environ, start_response)
 
     return middleware
 
 
-def flask_app(protect: Callable[[Callable[[], str]], Callable[[], str]] | None = None, **config: Any) -> flask.Flask:
+def flask_app(
+    protect: Callable[[Callable[[], str]], Callable[[], str]] | None = None, **config: Any
+) -> flask.Flask:
     """Return a Flask application with one view, protected by a decorator or not at all."""
 
     def view() -> str:
@@ -98,7 +104,9 @@ def status(app: WSGIApplication, authorization: str | None) -> int:
     """Return how the application answers; benchmarks use it to be sure of what they measure."""
     answers: list[str] = []
 
-    def start_response(status: str, headers: object, exc_info: object = None) -> Callable[[bytes], None]:
+    def start_response(
+        status: str, headers: object, exc_info: object = None
+    ) -> Callable[[bytes], None]:
         answers.append(status)
         return _write
 
@@ -130,7 +138,9 @@ def _environ(authorization: str | None) -> WSGIEnvironment:
     return environ if authorization is None else environ | {"HTTP_AUTHORIZATION": authorization}
 
 
-def _start_response(status: str, headers: object, exc_info: object = None) -> Callable[[bytes], None]:
+def _start_response(
+    status: str, headers: object, exc_info: object = None
+) -> Callable[[bytes], None]:
     return _write
 
 

@@ -45,17 +45,26 @@ class Credentials:
     def token(self, **changes: Any) -> str:
         """Return a new token, with other claims where `changes` names some."""
         headers = {"typ": "at+jwt", "kid": KEY_ID}
-        return jwt.encode(_claims() | changes, self.private, algorithm=self.algorithm, headers=headers)
+        return jwt.encode(
+            _claims() | changes, self.private, algorithm=self.algorithm, headers=headers
+        )
 
     def verifier(self, *, cache_size: int = 1024) -> Verifier:
         """Return our verifier for its tokens."""
-        return Verifier(verification_key(self.pem, self.algorithm), issuer=ISSUER, audience=AUDIENCE, cache_size=cache_size)
+        return Verifier(
+            verification_key(self.pem, self.algorithm),
+            issuer=ISSUER,
+            audience=AUDIENCE,
+            cache_size=cache_size,
+        )
 
 
 def generate(algorithm: str) -> Credentials:
     """Make a key."""
     private = _GENERATE[algorithm]()
-    return Credentials(algorithm, private, private if algorithm == "HS256" else private.public_key())
+    return Credentials(
+        algorithm, private, private if algorithm == "HS256" else private.public_key()
+    )
 
 
 def verification_key(pem: bytes, algorithm: str) -> SecretKey | PublicKey:

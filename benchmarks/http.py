@@ -21,10 +21,35 @@ from benchmarks.report import NotMeasured, Table, Target, at_least, figure, micr
 
 _TOKENS = 200
 _TICKS = os.sysconf("SC_CLK_TCK")
-_APPS = {"bare": "bare", "**ours**, cached": "protected", "middleware around `jwt.decode`": "around_decode"}
+_APPS = {
+    "bare": "bare",
+    "**ours**, cached": "protected",
+    "middleware around `jwt.decode`": "around_decode",
+}
 _SERVERS = {
-    "granian": ("granian", "--interface", "wsgi", "--workers", "1", "--no-ws", "--log-level", "warning", "--host", "127.0.0.1"),
-    "gunicorn": ("gunicorn", "--worker-class", "gthread", "--workers", "1", "--threads", "4", "--log-level", "warning"),
+    "granian": (
+        "granian",
+        "--interface",
+        "wsgi",
+        "--workers",
+        "1",
+        "--no-ws",
+        "--log-level",
+        "warning",
+        "--host",
+        "127.0.0.1",
+    ),
+    "gunicorn": (
+        "gunicorn",
+        "--worker-class",
+        "gthread",
+        "--workers",
+        "1",
+        "--threads",
+        "4",
+        "--log-level",
+        "warning",
+    ),
 }
 _SCRIPT = """
 local requests, turn = {{}}, 0
@@ -49,9 +74,13 @@ class _Result:
 def http(effort: Effort) -> Table:
     """Measure the throughput of servers and the CPU time that they need."""
     if shutil.which("wrk") is None:
-        raise NotMeasured("the load comes from wrk, which is not installed; try: apt-get install wrk")
+        raise NotMeasured(
+            "the load comes from wrk, which is not installed; try: apt-get install wrk"
+        )
     if not Path("/proc/self/stat").exists():
-        raise NotMeasured("the CPU time of servers is read from /proc, which this system does not have")
+        raise NotMeasured(
+            "the CPU time of servers is read from /proc, which this system does not have"
+        )
     credentials = generate("RS256")
     rows: list[list[str]] = []
     targets: list[Target] = []
@@ -69,7 +98,13 @@ def http(effort: Effort) -> Table:
             for name, one in results.items()
         ]
         if server == "granian":
-            targets.append(at_least("capacity under granian ÷ bare", 0.85, base.cpu / results["**ours**, cached"].cpu))
+            targets.append(
+                at_least(
+                    "capacity under granian ÷ bare",
+                    0.85,
+                    base.cpu / results["**ours**, cached"].cpu,
+                )
+            )
     return Table(
         "Over HTTP (RS256)",
         f"One worker, {_TOKENS} tokens in turn, load from `wrk` on the same machine. Capacity is the bare application's\n"
@@ -85,7 +120,10 @@ def _compare(server: str, credentials: Credentials, effort: Effort) -> dict[str,
     with ExitStack() as stack:
         directory = Path(stack.enter_context(TemporaryDirectory()))
         script = _write_script(directory, credentials)
-        running = {name: stack.enter_context(_running(server, app, credentials.pem)) for name, app in _APPS.items()}
+        running = {
+            name: stack.enter_context(_running(server, app, credentials.pem))
+            for name, app in _APPS.items()
+        }
         order = list(_APPS)
         for _ in range(effort.loads):
             shuffle(order)
@@ -120,12 +158,26 @@ def _running(server: str, app: str, pem: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _load(process: int, port: int, script: Path, result: _Result) -> None:
-    command = ["wrk", "--threads", "1", "--connections", "8", "--duration", "1s", "--script", str(script)]
+    command = [
+        "wrk",
+        "--threads",
+        "1",
+        "--connections",
+        "8",
+        "--duration",
+        "1s",
+        "--script",
+        str(script),
+    ]
     before = _cpu_seconds(process)
-    output = subprocess.run([*command, f"http://127.0.0.1:{port}/"], capture_output=True, check=True, text=True).stdout
+    output = subprocess.run(
+        [*command, f"http://127.0.0.1:{port}/"], capture_output=True, check=True, text=True
+    ).stdout
     used = _cpu_seconds(process) - before
     figures = {name: float(value) for value, name in re.findall(r"([\d.]+) (requests) in", output)}
-    figures |= {name: float(value) for name, value in re.findall(r"(Requests/sec): +([\d.]+)", output)}
+    figures |= {
+        name: float(value) for name, value in re.findall(r"(Requests/sec): +([\d.]+)", output)
+    }
     if "Non-2xx" in output:
         raise AssertionError(f"the server refused requests:\n{output}")
     result.rate = max(result.rate, figures["Requests/sec"])
@@ -136,7 +188,9 @@ def _cpu_seconds(process: int) -> float:
     """Return the CPU time of a process and those that it started (proc(5): utime and stime)."""
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS + sum(_cpu_seconds(int(child)) for child in children)
+    return (int(fields[11]) + int(fields[12])) / _TICKS + sum(
+        _cpu_seconds(int(child)) for child in children
+    )
 
 
 def _free_port() -> int:

@@ -32,7 +32,10 @@ def imports(effort: Effort) -> Table:
         "Import",
         "The best of fresh processes, from bytecode that an earlier one compiled.",
         ("", "ms"),
-        [["`import jwt, werkzeug.exceptions`", figure(needed)], ["`import jwt_middleware` after that", figure(own)]],
+        [
+            ["`import jwt, werkzeug.exceptions`", figure(needed)],
+            ["`import jwt_middleware` after that", figure(own)],
+        ],
         [
             at_most("import, beyond `jwt` and `werkzeug.exceptions`", 5, own, unit=" ms"),
             Target(f"of {', '.join(_UNWANTED)} it imports", "none", loaded or "none", not loaded),
@@ -41,8 +44,12 @@ def imports(effort: Effort) -> Table:
 
 
 def _run(bytecode: str) -> tuple[str, str]:
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    environment = {
+        name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"
+    }
     environment["PYTHONPYCACHEPREFIX"] = bytecode
-    done = subprocess.run([sys.executable, "-c", _SCRIPT], env=environment, capture_output=True, check=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", _SCRIPT], env=environment, capture_output=True, check=True, text=True
+    )
     times, loaded = done.stdout.splitlines()
     return times, loaded

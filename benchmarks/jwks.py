@@ -31,7 +31,14 @@ Make = Callable[[str, float], Verify]
 
 def ours(url: str, max_age: float) -> Verify:
     """Return a verifier of this package, which remembers no tokens."""
-    keys = RemoteJWKSet(url, allow_http=True, max_age=max_age, cooldown=COOLDOWN, timeout=1, on_event=lambda event: None)
+    keys = RemoteJWKSet(
+        url,
+        allow_http=True,
+        max_age=max_age,
+        cooldown=COOLDOWN,
+        timeout=1,
+        on_event=lambda event: None,
+    )
     return Verifier(keys, **NAMES, cache_size=0).verify
 
 
@@ -129,7 +136,9 @@ class Stage:
             list(pool.map(hostile_client, [hostile[first::50] for first in range(50)]))
             done.set()
             watching.result()
-        return Seen([s for s, _ in seen], sum(not fine for _, fine in seen)), time.perf_counter() - begin
+        return Seen(
+            [s for s, _ in seen], sum(not fine for _, fine in seen)
+        ), time.perf_counter() - begin
 
 
 def issue(key: PrivateKey) -> str:
@@ -169,7 +178,8 @@ def jwks(effort: Effort) -> Table:
     """Run each scenario with each contender."""
     targets: list[Target] = []
     rows = [
-        [name, *(run(make, targets if make is ours else []) for make in CONTENDERS.values())] for name, run in SCENARIOS.items()
+        [name, *(run(make, targets if make is ours else []) for make in CONTENDERS.values())]
+        for name, run in SCENARIOS.items()
     ]
     warm, ratio = _warm(effort)
     targets.append(at_most("remote keys ÷ the same key at hand, warm", 1.05, ratio, unit=" times"))
@@ -199,21 +209,33 @@ def _flood(status: int) -> Callable[[Make, list[Target]], str]:
             scene.provider.delay, scene.provider.status = 0.05, status
             seen, seconds = scene.flood(10_000)
             what = f"10,000 unknown kids, endpoint answers {status}"
-            targets.append(at_most(f"{what}: fetches (1 + elapsed ÷ cooldown)", 1 + seconds / COOLDOWN, scene.provider.fetches))
-            targets.append(at_most(f"{what}: good client's p99", 5, seen.percentile(99) * 1e3, unit=" ms"))
+            targets.append(
+                at_most(
+                    f"{what}: fetches (1 + elapsed ÷ cooldown)",
+                    1 + seconds / COOLDOWN,
+                    scene.provider.fetches,
+                )
+            )
+            targets.append(
+                at_most(f"{what}: good client's p99", 5, seen.percentile(99) * 1e3, unit=" ms")
+            )
             return f"{scene.provider.fetches} fetches in {seconds:.1f} s; {seen}"
 
     return run
 
 
-def _after_expiry(what: str, *, status: int = 200, delay: float = 0.0, threads: int = 50) -> Callable[[Make, list[Target]], str]:
+def _after_expiry(
+    what: str, *, status: int = 200, delay: float = 0.0, threads: int = 50
+) -> Callable[[Make, list[Target]], str]:
     def run(make: Make, targets: list[Target]) -> str:
         with stage(make) as scene:
             scene.provider.status, scene.provider.delay = status, delay
             threading.Event().wait(MAX_AGE)
             seen = scene.together(threads)
             targets.append(at_most(f"{what}: failures", 0, seen.failures))
-            targets.append(at_most(f"{what}: longest wait", 50, max(seen.seconds) * 1e3, unit=" ms"))
+            targets.append(
+                at_most(f"{what}: longest wait", 50, max(seen.seconds) * 1e3, unit=" ms")
+            )
             return f"{scene.provider.fetches} fetches; {seen}"
 
     return run
@@ -241,7 +263,10 @@ def _warm(effort: Effort) -> tuple[list[str], float]:
         good = issue(KEYS[0])
         at_hand = Verifier(KEYS[0].public_key(), **NAMES, cache_size=0).verify
         keys = RemoteJWKSet(provider.url, allow_http=True, max_age=3600)
-        clients = [jwt.PyJWKClient(provider.url, lifespan=3600, cache_keys=cached) for cached in (False, True)]
+        clients = [
+            jwt.PyJWKClient(provider.url, lifespan=3600, cache_keys=cached)
+            for cached in (False, True)
+        ]
         calls = {"at hand": lambda: at_hand(good), "jwt_middleware": lambda: remote(good)}
         remote = Verifier(keys, **NAMES, cache_size=0).verify
         for name, client in zip(list(CONTENDERS)[1:], clients, strict=True):
@@ -257,8 +282,12 @@ SCENARIOS: dict[str, Callable[[Make, list[Target]], str]] = {
     "cold start, 50 threads, endpoint takes 200 ms": _cold_start,
     "10,000 unknown kids, endpoint works": _flood(200),
     "10,000 unknown kids, endpoint answers 503": _flood(503),
-    "endpoint answers 503 after expiry, 50 threads": _after_expiry("endpoint down after expiry", status=503),
-    "endpoint hangs after expiry, 10 threads": _after_expiry("endpoint hangs after expiry", delay=5, threads=10),
+    "endpoint answers 503 after expiry, 50 threads": _after_expiry(
+        "endpoint down after expiry", status=503
+    ),
+    "endpoint hangs after expiry, 10 threads": _after_expiry(
+        "endpoint hangs after expiry", delay=5, threads=10
+    ),
     "refresh takes 0.5 s, 50 threads": _after_expiry("slow refresh", delay=0.5),
     "a key is published right after a refresh": _rotation,
     "a key is withdrawn, max_age has passed": _withdrawal,

@@ -30,9 +30,17 @@ def memory(effort: Effort) -> Table:
         ("", "KB", "KB a token", "÷ full"),
         [
             ["full", figure(full / 1024), figure(each), "1"],
-            [f"after {_FLOOD} times as many tokens", figure(flooded / 1024), figure(flooded / size / 1024), figure(growth)],
+            [
+                f"after {_FLOOD} times as many tokens",
+                figure(flooded / 1024),
+                figure(flooded / size / 1024),
+                figure(growth),
+            ],
         ],
-        [at_most("memory of a cached token", 2.5, each, unit=" KB"), at_most("the cache after a flood ÷ before", 1.1, growth)],
+        [
+            at_most("memory of a cached token", 2.5, each, unit=" KB"),
+            at_most("the cache after a flood ÷ before", 1.1, growth),
+        ],
     )
 
 

@@ -33,19 +33,41 @@ def million(effort: Effort) -> Table:
         clock = _Clock()
         rows = [
             _examine("MemoryStore", *_memory(count, clock), count, clock, targets),
-            _examine("SQLiteStore", *_sqlite(Path(folder) / "sessions.db", count, clock), count, clock, targets),
+            _examine(
+                "SQLiteStore",
+                *_sqlite(Path(folder) / "sessions.db", count, clock),
+                count,
+                clock,
+                targets,
+            ),
         ]
     note = (
         f"{count:,} entries that expire within an hour. Then the hour passes, and 2,000 writes clear away: 2 expired entries"
         " with each in memory, 20 in SQLite, where each write is on the disk before it returns."
     )
-    columns = ("", "bytes per entry", "lookup p50", "lookup p99", "write p50 after expiry", "slowest write after expiry")
+    columns = (
+        "",
+        "bytes per entry",
+        "lookup p50",
+        "lookup p99",
+        "write p50 after expiry",
+        "slowest write after expiry",
+    )
     return Table(f"{count:,} revocations", note, columns, rows, targets)
 
 
-def _examine(name: str, store: Store, bytes_per_entry: float, count: int, clock: _Clock, targets: list[Target]) -> list[str]:
+def _examine(
+    name: str,
+    store: Store,
+    bytes_per_entry: float,
+    count: int,
+    clock: _Clock,
+    targets: list[Target],
+) -> list[str]:
     clock.now = _NOW
-    lookups = _times(lambda: store.get_many([_key(random.randrange(count)), "session:x", "subject:x"]), 20_000)
+    lookups = _times(
+        lambda: store.get_many([_key(random.randrange(count)), "session:x", "subject:x"]), 20_000
+    )
     clock.now = _NOW + 3600
     numbers = iter(range(2_000))
     writes = _times(lambda: store.put(f"new:{next(numbers)}", "revoked", clock.now + 60), 2_000)

@@ -25,7 +25,10 @@ class Origin:
         """Serve one request."""
         with self._lock:
             self.fetches += 1
-        status, body = self.status, json.dumps(TokenIssuer(list(self.keys), issuer="x", audience="x").jwks()).encode()
+        status, body = (
+            self.status,
+            json.dumps(TokenIssuer(list(self.keys), issuer="x", audience="x").jwks()).encode(),
+        )
         self.closing.wait(self.delay)
         handler.send_response(status)
         handler.send_header("Content-Type", "application/json")

@@ -73,7 +73,13 @@ def figure(value: float) -> str:
     """Write a number with as many digits as noise leaves meaning to."""
     if abs(value) < 0.1:
         return f"{value:.4f}"
-    return f"{value:.2f}" if abs(value) < 10 else f"{value:,.1f}" if abs(value) < 100 else f"{value:,.0f}"
+    return (
+        f"{value:.2f}"
+        if abs(value) < 10
+        else f"{value:,.1f}"
+        if abs(value) < 100
+        else f"{value:,.0f}"
+    )
 
 
 def heading() -> str:

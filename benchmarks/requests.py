@@ -5,7 +5,15 @@ from wsgiref.types import WSGIApplication
 
 import jwt
 
-from benchmarks.applications import authlib_app, bare, flask_app, flask_jwt_extended_app, naive, request, status
+from benchmarks.applications import (
+    authlib_app,
+    bare,
+    flask_app,
+    flask_jwt_extended_app,
+    naive,
+    request,
+    status,
+)
 from benchmarks.credentials import AUDIENCE, ISSUER, Credentials, generate
 from benchmarks.measure import Effort, fastest
 from benchmarks.report import Table, at_least, at_most, figure, microseconds
@@ -32,7 +40,9 @@ def wsgi(effort: Effort) -> Table:
     token = credentials.token()
     plain: dict[str, WSGIApplication] = {
         "**ours**, cached": JWTMiddleware(bare, credentials.verifier()),
-        "**ours**, cached, policy of three rules": JWTMiddleware(bare, credentials.verifier(), policy=_POLICY),
+        "**ours**, cached, policy of three rules": JWTMiddleware(
+            bare, credentials.verifier(), policy=_POLICY
+        ),
         "**ours**, uncached": JWTMiddleware(bare, credentials.verifier(cache_size=0)),
         "middleware around `jwt.decode`": naive(bare, credentials.public, "RS256"),
     }
@@ -43,11 +53,23 @@ def wsgi(effort: Effort) -> Table:
     }
     bases: dict[str, WSGIApplication] = {"bare": bare, "bare Flask": flask_app()}
     _expect(200, bases | plain | flasks, f"Bearer {token}")
-    calls = {name: request(app, f"Bearer {token}") for name, app in (bases | plain | flasks).items()}
-    decode = partial(jwt.decode, token, credentials.public, algorithms=["RS256"], audience=AUDIENCE, issuer=ISSUER)
+    calls = {
+        name: request(app, f"Bearer {token}") for name, app in (bases | plain | flasks).items()
+    }
+    decode = partial(
+        jwt.decode,
+        token,
+        credentials.public,
+        algorithms=["RS256"],
+        audience=AUDIENCE,
+        issuer=ISSUER,
+    )
     seconds = fastest({**calls, "jwt.decode": decode}, effort.rounds)
 
-    added = {name: seconds[name] - seconds["bare Flask" if name in flasks else "bare"] for name in [*plain, *flasks]}
+    added = {
+        name: seconds[name] - seconds["bare Flask" if name in flasks else "bare"]
+        for name in [*plain, *flasks]
+    }
     ours = added["**ours**, cached"]
     return Table(
         "A request that passes (RS256)",
@@ -55,11 +77,18 @@ def wsgi(effort: Effort) -> Table:
         f"({microseconds(seconds['bare'])} µs), or for the last three a Flask view ({microseconds(seconds['bare Flask'])} µs)."
         f" `jwt.decode` alone takes {microseconds(seconds['jwt.decode'])} µs.",
         ("", "added µs", "÷ `jwt.decode`", "÷ ours"),
-        [[name, microseconds(cost), figure(cost / seconds["jwt.decode"]), figure(cost / ours)] for name, cost in added.items()],
+        [
+            [name, microseconds(cost), figure(cost / seconds["jwt.decode"]), figure(cost / ours)]
+            for name, cost in added.items()
+        ],
         [
             at_most("cached request, added ÷ `jwt.decode`", 0.030, ours / seconds["jwt.decode"]),
             at_most("cached request, added", 2.5, ours * 1e6, unit=" µs"),
-            at_least("added by Flask-JWT-Extended ÷ added by ours", 100, added["Flask-JWT-Extended"] / ours),
+            at_least(
+                "added by Flask-JWT-Extended ÷ added by ours",
+                100,
+                added["Flask-JWT-Extended"] / ours,
+            ),
         ],
     )
 
@@ -83,7 +112,10 @@ def rejects(effort: Effort) -> Table:
         "A request that is refused (RS256)",
         "The whole call, with a complete answer. The logger is asked and is silent. A forged signature costs the crypto.",
         ("", "ours µs", "middleware around `jwt.decode` µs"),
-        [[label, microseconds(seconds[f"ours {label}"]), microseconds(seconds[f"peer {label}"])] for label in headers],
+        [
+            [label, microseconds(seconds[f"ours {label}"]), microseconds(seconds[f"peer {label}"])]
+            for label in headers
+        ],
         [
             at_most(f"refusing {label}", limit, seconds[f"ours {label}"] * 1e6, unit=" µs")
             for label, limit in _REJECT_TARGETS.items()

@@ -12,5 +12,7 @@ from jwt_middleware import JWTMiddleware, Verifier
 
 _PEM = os.environ["BENCHMARKS_PUBLIC_KEY"].encode()
 
-protected: WSGIApplication = JWTMiddleware(bare, Verifier(verification_key(_PEM, "RS256"), issuer=ISSUER, audience=AUDIENCE))
+protected: WSGIApplication = JWTMiddleware(
+    bare, Verifier(verification_key(_PEM, "RS256"), issuer=ISSUER, audience=AUDIENCE)
+)
 around_decode: WSGIApplication = naive(bare, load_pem_public_key(_PEM), "RS256")

@@ -86,7 +86,9 @@ class Provider:
         self.publish()
 
     def publish(self) -> None:
-        pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(
+            Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+        )
         key_id = f"key-{len(self.keys) + len(self.withdrawn)}"
         key = PrivateKey(pem, algorithm="ES256", key_id=key_id)
         tokens = tuple(issuer(key).access_token(f"user-{number}") for number in range(50))
@@ -127,7 +129,9 @@ class Provider:
 
 
 def issuer(key: Any, **options: Any) -> TokenIssuer:
-    return TokenIssuer(key, **({"issuer": ISSUER, "audience": AUDIENCE, "access_ttl": 3600} | options))
+    return TokenIssuer(
+        key, **({"issuer": ISSUER, "audience": AUDIENCE, "access_ttl": 3600} | options)
+    )
 
 
 def hostile_token(provider: Provider) -> tuple[str, str]:
@@ -137,11 +141,17 @@ def hostile_token(provider: Provider) -> tuple[str, str]:
     kind = random.choice([*HOSTILE_KINDS])
     match kind:
         case "unknown kid":
-            return kind, f"{encode({'alg': 'ES256', 'kid': f'random-{random.random()}'})}.{payload}.{signature}"
+            return (
+                kind,
+                f"{encode({'alg': 'ES256', 'kid': f'random-{random.random()}'})}.{payload}.{signature}",
+            )
         case "bad signature":
             return kind, f"{header}.{payload}.{signature[:-6]}AAAAAA"
         case "changed claims":
-            return kind, f"{header}.{encode({'iss': ISSUER, 'aud': AUDIENCE, 'sub': 'root', 'exp': 2**40})}.{signature}"
+            return (
+                kind,
+                f"{header}.{encode({'iss': ISSUER, 'aud': AUDIENCE, 'sub': 'root', 'exp': 2**40})}.{signature}",
+            )
         case "expired":
             return kind, issuer(good.key, clock=lambda: time.time() - 7200).access_token("eve")
         case "another audience":
@@ -151,15 +161,26 @@ def hostile_token(provider: Provider) -> tuple[str, str]:
         case "alg none":
             return kind, f"{encode({'alg': 'none', 'kid': good.key_id})}.{payload}."
         case "secret":
-            return kind, issuer(SecretKey(secrets.token_bytes(64), key_id=good.key_id)).access_token("eve")
+            return kind, issuer(
+                SecretKey(secrets.token_bytes(64), key_id=good.key_id)
+            ).access_token("eve")
         case "huge":
             return kind, f"{header}.{'A' * random.choice([7_000, 100_000])}.{signature}"
         case _:
-            return kind, random.choice(["", "a.b.c", "." * 50, "\x7f\xff", "null", header, f"{header}.{payload}."])
+            return kind, random.choice(
+                ["", "a.b.c", "." * 50, "\x7f\xff", "null", header, f"{header}.{payload}."]
+            )
 
 
 HOSTILE_KINDS = (
-    *("unknown kid", "bad signature", "changed claims", "expired", "another audience", "another issuer"),
+    *(
+        "unknown kid",
+        "bad signature",
+        "changed claims",
+        "expired",
+        "another audience",
+        "another issuer",
+    ),
     *("alg none", "secret", "huge", "junk"),
 )
 
@@ -213,7 +234,9 @@ class Client:
             self._close()
             self._connection, self._used = HTTPConnection("127.0.0.1", self.port, timeout=10), 0
         self._used += 1
-        self._connection.request("GET", "/", headers={"Authorization": f"Bearer {token}".encode("latin-1")})
+        self._connection.request(
+            "GET", "/", headers={"Authorization": f"Bearer {token}".encode("latin-1")}
+        )
         response = self._connection.getresponse()
         response.read()
         return response.status, int(response.headers.get("X-Process", 0))
@@ -234,7 +257,9 @@ class Judge:
     def __init__(self, origin: Origin, sent: list[Sent]) -> None:
         answering = {each.process for each in sent}
         # What the parent was sent before the fork, its children have.
-        self._inherited = [served for served in origin.served if process_of(served.target) not in answering]
+        self._inherited = [
+            served for served in origin.served if process_of(served.target) not in answering
+        ]
         self._served: dict[int, list[Served]] = defaultdict(list)
         self._asked: dict[int, list[float]] = defaultdict(list)
         for served in origin.served:
@@ -262,7 +287,9 @@ class Judge:
         if self.was_told(sent, with_key=True):
             return f"wrong: good token answered {sent.status} by a process that has its key"
         lead = LEAD if sent.status == 503 else OPTIONS["cooldown"]
-        if not any(sent.at - lead - SLACK < at < sent.at + sent.seconds for at in self._asked[sent.process]):
+        if not any(
+            sent.at - lead - SLACK < at < sent.at + sent.seconds for at in self._asked[sent.process]
+        ):
             return f"wrong: {sent.status} without having asked"
         if sent.status == 503:
             return "tolerated: 503 for a key the process has asked for in vain"
@@ -271,7 +298,8 @@ class Judge:
     def was_told(self, sent: Sent, *, with_key: bool) -> bool:
         """Whether the process was sent a set with, or without, the key, in time for this request."""
         return any(
-            (sent.published or 0) < served.at < sent.at - SLACK and (sent.key_id in served.key_ids) is with_key
+            (sent.published or 0) < served.at < sent.at - SLACK
+            and (sent.key_id in served.key_ids) is with_key
             for served in [*self._inherited, *self._served[sent.process]]
         )
 
@@ -280,9 +308,22 @@ class Judge:
 def gunicorn(origin: Origin, output: Any):
     port = free_port()
     command = f"-m gunicorn tests.remote_app:app --no-control-socket --preload --workers {WORKERS} --worker-class gthread"
-    environ = os.environ | {"JWKS_URL": origin.url, "JWKS_OPTIONS": json.dumps(OPTIONS), "JWKS_PRELOAD": "yes"}
-    arguments = [sys.executable, *command.split(), "--threads", str(THREADS), "--bind", f"127.0.0.1:{port}"]
-    with subprocess.Popen(arguments, cwd=ROOT, env=environ, stdout=output, stderr=subprocess.STDOUT) as process:
+    environ = os.environ | {
+        "JWKS_URL": origin.url,
+        "JWKS_OPTIONS": json.dumps(OPTIONS),
+        "JWKS_PRELOAD": "yes",
+    }
+    arguments = [
+        sys.executable,
+        *command.split(),
+        "--threads",
+        str(THREADS),
+        "--bind",
+        f"127.0.0.1:{port}",
+    ]
+    with subprocess.Popen(
+        arguments, cwd=ROOT, env=environ, stdout=output, stderr=subprocess.STDOUT
+    ) as process:
         try:
             wait_until_answering(port)
             yield port
@@ -321,7 +362,12 @@ def soak(seconds: float) -> tuple[list[Sent], Origin, Provider, str]:
             for thread in threads:
                 thread.join()
         output.seek(0)
-        return [sent for client in clients for sent in client.sent], origin, provider, output.read().decode(errors="replace")
+        return (
+            [sent for client in clients for sent in client.sent],
+            origin,
+            provider,
+            output.read().decode(errors="replace"),
+        )
 
 
 def percentile(values: list[float], part: float) -> str:
@@ -329,7 +375,9 @@ def percentile(values: list[float], part: float) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--log", help="where to put what the server wrote")
@@ -348,17 +396,29 @@ def main() -> int:
     for each in sent:
         by_kind[each.kind][each.status] += 1
 
-    print(f"| {options.seconds:.0f} s, {WORKERS} workers of {THREADS} threads, {CLIENTS} clients | |\n|---|---|")
-    print(f"| requests, of which hostile | {len(sent)}, {len(sent) - len(good)} ({1 - len(good) / len(sent):.0%}) |")
-    print(f"| rotations, faults of {len(provider.faults)} kinds | {len(provider.withdrawn)}, {sum(provider.faults.values())} |")
+    print(
+        f"| {options.seconds:.0f} s, {WORKERS} workers of {THREADS} threads, {CLIENTS} clients | |\n|---|---|"
+    )
+    print(
+        f"| requests, of which hostile | {len(sent)}, {len(sent) - len(good)} ({1 - len(good) / len(sent):.0%}) |"
+    )
+    print(
+        f"| rotations, faults of {len(provider.faults)} kinds | {len(provider.withdrawn)}, {sum(provider.faults.values())} |"
+    )
     print(f"| fetches, of which good | {len(origin.received)}, {len(origin.served)} |")
     told = [each for each in good if judge.was_told(each, with_key=True)]
     refused = sum(each.status != 200 for each in told)
-    print(f"| good tokens of a key that the process was sent, of which refused | {len(told)}, {refused} |")
+    print(
+        f"| good tokens of a key that the process was sent, of which refused | {len(told)}, {refused} |"
+    )
     times = [each.seconds for each in good]
-    print(f"| good clients' p50, p99, longest | {percentile(times, 0.5)}, {percentile(times, 0.99)}, {percentile(times, 1)} |")
+    print(
+        f"| good clients' p50, p99, longest | {percentile(times, 0.5)}, {percentile(times, 0.99)}, {percentile(times, 1)} |"
+    )
     for kind, statuses in sorted(by_kind.items()):
-        print(f"| answers to: {kind} | {', '.join(f'{status}: {count}' for status, count in sorted(statuses.items()))} |")
+        print(
+            f"| answers to: {kind} | {', '.join(f'{status}: {count}' for status, count in sorted(statuses.items()))} |"
+        )
     for verdict, count in sorted(verdicts.items()):
         print(f"| {verdict} | {count} |")
     print(f"| wrong answers | {sum(wrong.values())} |")

@@ -60,7 +60,11 @@ class Site:
         seen: list[str] = []
         environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", "HTTP_AUTHORIZATION": f"Bearer {raw}"}
         try:
-            list(self.app(environ, lambda status, headers, exc_info=None: seen.append(status) or print))  # type: ignore[func-returns-value]
+            list(
+                self.app(
+                    environ, lambda status, headers, exc_info=None: seen.append(status) or print
+                )
+            )  # type: ignore[func-returns-value]
         except Exception as exc:  # noqa: BLE001
             return type(exc).__name__
         return int(seen[0][:3])
@@ -96,7 +100,10 @@ def redis_faults(server: RedisServer) -> dict[str, Fault]:
 
     def command(*words: str) -> None:
         subprocess.run(
-            ["redis-cli", "-p", str(server.port), *words], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            ["redis-cli", "-p", str(server.port), *words],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
 
     def stopped() -> Callable[[], None]:
@@ -255,8 +262,17 @@ def examine(name: str, fault: Fault, store: Store, count: int) -> list[list[str]
             written = f"no ({type(exc).__name__})"
         mend()
         recovered = site.recovery()
-        answers = ", ".join(f"{status}: {number:,}" for status, number in sorted(statuses.items(), key=str))
-        figures = [answers, f"{slowest * 1e3:,.0f} ms", str(len(site.events)), f"{seconds:.1f} s", written, f"{recovered:.2f} s"]
+        answers = ", ".join(
+            f"{status}: {number:,}" for status, number in sorted(statuses.items(), key=str)
+        )
+        figures = [
+            answers,
+            f"{slowest * 1e3:,.0f} ms",
+            str(len(site.events)),
+            f"{seconds:.1f} s",
+            written,
+            f"{recovered:.2f} s",
+        ]
         rows.append([name, on_failure, *figures])
     return rows
 
@@ -281,14 +297,36 @@ def main() -> None:
             if allowed:
                 store = SQLiteStore(folder / "small" / "sessions.db", timeout=0.5)
                 store.get("made")
-                for fault_name, fault in sqlite_faults(store, folder / "small" / "sessions.db", mounted=True).items():
+                for fault_name, fault in sqlite_faults(
+                    store, folder / "small" / "sessions.db", mounted=True
+                ).items():
                     rows += examine(fault_name, fault, store, count)
             else:
-                print("read-only and full disk: not measured, no file system can be mounted here", file=sys.stderr)
-    titles = ["fault", "on_failure", "answers", "slowest", "events", "took", "revoke() stored", "recovered after"]
+                print(
+                    "read-only and full disk: not measured, no file system can be mounted here",
+                    file=sys.stderr,
+                )
+    titles = [
+        "fault",
+        "on_failure",
+        "answers",
+        "slowest",
+        "events",
+        "took",
+        "revoke() stored",
+        "recovered after",
+    ]
     for cells in (titles, ["---"] * len(titles), *rows):
         print(f"| {' | '.join(cells)} |")
-    print(json.dumps({"exceptions or 500": sum(":" in row[2] and ("500" in row[2] or "Error" in row[2]) for row in rows)}))
+    print(
+        json.dumps(
+            {
+                "exceptions or 500": sum(
+                    ":" in row[2] and ("500" in row[2] or "Error" in row[2]) for row in rows
+                )
+            }
+        )
+    )
 
 
 def _with_redis(folder: Path, count: int) -> list[list[str]]:

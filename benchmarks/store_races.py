@@ -51,14 +51,21 @@ class Tally:
 
 def issuer_of(place: str) -> TokenIssuer:
     """Return an issuer with a store of this process."""
-    store: Store = RedisStore(place, timeout=5) if "://" in place else SQLiteStore(place, timeout=10)
-    return TokenIssuer(SecretKey(SECRET), issuer=ISSUER, audience=AUDIENCE, store=store, grace=GRACE)
+    store: Store = (
+        RedisStore(place, timeout=5) if "://" in place else SQLiteStore(place, timeout=10)
+    )
+    return TokenIssuer(
+        SecretKey(SECRET), issuer=ISSUER, audience=AUDIENCE, store=store, grace=GRACE
+    )
 
 
 def process(place: str, number: int, shared: Shared) -> None:
     """Run the threads of one process."""
     issuer = issuer_of(place)
-    threads = [threading.Thread(target=client, args=(issuer, number * THREADS + index, shared)) for index in range(THREADS)]
+    threads = [
+        threading.Thread(target=client, args=(issuer, number * THREADS + index, shared))
+        for index in range(THREADS)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -94,7 +101,9 @@ def read(tokens: Any, slot: int) -> str:
 
 def write(tokens: Any, slot: int, text: str) -> None:
     """Set the text in one slot of the shared memory."""
-    tokens[slot * _TOKEN_BYTES : (slot + 1) * _TOKEN_BYTES] = text.encode().ljust(_TOKEN_BYTES, b"\0")
+    tokens[slot * _TOKEN_BYTES : (slot + 1) * _TOKEN_BYTES] = text.encode().ljust(
+        _TOKEN_BYTES, b"\0"
+    )
 
 
 def referee(place: str, seconds: float) -> Tally:
@@ -110,7 +119,9 @@ def referee(place: str, seconds: float) -> Tally:
     issuer, tally = issuer_of(place), Tally()
     for family in range(FAMILIES):
         write(shared.tokens, family, issuer.grant(f"user{family}")["refresh_token"])
-    processes = [context.Process(target=process, args=(place, number, shared)) for number in range(PROCESSES)]
+    processes = [
+        context.Process(target=process, args=(place, number, shared)) for number in range(PROCESSES)
+    ]
     for each in processes:
         each.start()
     end: float | None = None
@@ -151,7 +162,9 @@ def steal(issuer: TokenIssuer, tally: Tally, shared: Shared, family: int) -> Non
         return
     tally.thieves += 1
     tally.thieves_missed += refusal(issuer, old[-1]) != "refresh_token_reused"
-    tally.families_alive_after_theft += refusal(issuer, read(shared.tokens, family)) != "refresh_token_revoked"
+    tally.families_alive_after_theft += (
+        refusal(issuer, read(shared.tokens, family)) != "refresh_token_revoked"
+    )
     tally.spent[family].clear()
     write(shared.tokens, family, issuer.grant(f"user{family}")["refresh_token"])
 
@@ -175,9 +188,18 @@ def main() -> int:
         if shutil.which("redis-server"):
             with redis_server(Path(folder)) as server:
                 tallies["RedisStore"] = referee(server.url, seconds)
-    names = ["rounds", "two_successors", "honest_refused", "thieves", "thieves_missed", "families_alive_after_theft"]
+    names = [
+        "rounds",
+        "two_successors",
+        "honest_refused",
+        "thieves",
+        "thieves_missed",
+        "families_alive_after_theft",
+    ]
     print(f"{PROCESSES} processes of {THREADS} threads, {seconds:g} s each, grace {GRACE:g} s\n")
-    print(f"| store | {' | '.join(name.replace('_', ' ') for name in names)} |\n|{'---|' * (len(names) + 1)}")
+    print(
+        f"| store | {' | '.join(name.replace('_', ' ') for name in names)} |\n|{'---|' * (len(names) + 1)}"
+    )
     for store, tally in tallies.items():
         print(f"| {store} | {' | '.join(str(getattr(tally, name)) for name in names)} |")
     laws = ("two_successors", "honest_refused", "thieves_missed", "families_alive_after_theft")

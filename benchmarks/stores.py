@@ -10,7 +10,16 @@ from pathlib import Path
 from benchmarks.credentials import AUDIENCE, ISSUER, SECRET, generate, verification_key
 from benchmarks.measure import Call, Effort, fastest
 from benchmarks.report import NotMeasured, Table, figure, microseconds
-from jwt_middleware import MemoryStore, RedisStore, Revocations, SecretKey, SQLiteStore, Store, TokenIssuer, Verifier
+from jwt_middleware import (
+    MemoryStore,
+    RedisStore,
+    Revocations,
+    SecretKey,
+    SQLiteStore,
+    Store,
+    TokenIssuer,
+    Verifier,
+)
 from tests.servers import redis_server
 
 
@@ -20,17 +29,26 @@ def stores(effort: Effort) -> Table:
         raise NotMeasured("redis-server is missing; try: apt-get install redis-server")
     with _stores() as by_name:
         checks = fastest(_checks(by_name), effort.rounds)
-        refreshes = fastest({name: _refresh(store) for name, store in by_name.items()}, max(effort.rounds // 10, 3))
+        refreshes = fastest(
+            {name: _refresh(store) for name, store in by_name.items()}, max(effort.rounds // 10, 3)
+        )
     bare = checks["no revocations"]
     rows = [
-        [name, microseconds(seconds), microseconds(seconds - bare), _per_second(refreshes.get(name))]
+        [
+            name,
+            microseconds(seconds),
+            microseconds(seconds - bare),
+            _per_second(refreshes.get(name)),
+        ]
         for name, seconds in checks.items()
     ]
     note = (
         "`Verifier.verify` of one remembered RS256 token, with `Revocations` of each store; Redis on loopback."
         " A refresh spends one token and issues two, signed with HS256; SQLite writes each to the disk."
     )
-    return Table("Looking revocations up", note, ("", "µs", "added µs", "refreshes per second"), rows)
+    return Table(
+        "Looking revocations up", note, ("", "µs", "added µs", "refreshes per second"), rows
+    )
 
 
 def _checks(by_name: Mapping[str, Store]) -> dict[str, Call]:

@@ -39,21 +39,43 @@ def verify(effort: Effort) -> Table:
         seconds = fastest(_contenders(generate(algorithm)), effort.rounds)
         primitive, decode = seconds["crypto primitive alone"], seconds["jwt.decode"]
         rows += [
-            [f"{algorithm}: {name}", microseconds(taken), figure(taken / primitive), figure(taken / decode)]
+            [
+                f"{algorithm}: {name}",
+                microseconds(taken),
+                figure(taken / primitive),
+                figure(taken / decode),
+            ]
             for name, taken in seconds.items()
         ]
         ours = seconds["**ours**"]
         name = f"{algorithm}: uncached verify"
-        targets.append(at_most(f"{name} ÷ crypto primitive", _PRIMITIVE_TARGETS[algorithm], ours / primitive))
+        targets.append(
+            at_most(f"{name} ÷ crypto primitive", _PRIMITIVE_TARGETS[algorithm], ours / primitive)
+        )
         if algorithm in _DECODE_TARGETS:
-            targets.append(at_most(f"{name} ÷ `jwt.decode`", _DECODE_TARGETS[algorithm], ours / decode))
+            targets.append(
+                at_most(f"{name} ÷ `jwt.decode`", _DECODE_TARGETS[algorithm], ours / decode)
+            )
     note = "`Verifier.verify` with `cache_size=0`. The primitive gets its key, message and signature ready-made."
-    return Table("Verifying a token, uncached", note, ("", "µs", "÷ primitive", "÷ `jwt.decode`"), rows, targets)
+    return Table(
+        "Verifying a token, uncached",
+        note,
+        ("", "µs", "÷ primitive", "÷ `jwt.decode`"),
+        rows,
+        targets,
+    )
 
 
 def _contenders(credentials: Credentials) -> dict[str, Call]:
     token, algorithm = credentials.token(), credentials.algorithm
-    decode = partial(jwt.decode, token, credentials.public, algorithms=[algorithm], audience=AUDIENCE, issuer=ISSUER)
+    decode = partial(
+        jwt.decode,
+        token,
+        credentials.public,
+        algorithms=[algorithm],
+        audience=AUDIENCE,
+        issuer=ISSUER,
+    )
     return {
         "crypto primitive alone": _primitive(credentials, token),
         "jwt.decode": decode,
@@ -90,7 +112,12 @@ def _joserfc(credentials: Credentials, token: str) -> Call:
 
 
 def _authlib(credentials: Credentials, token: str) -> Call:
-    key = JsonWebKey.import_key(credentials.pem, {"kty": _KEY_TYPES[credentials.algorithm].key_type})
+    key = JsonWebKey.import_key(
+        credentials.pem, {"kty": _KEY_TYPES[credentials.algorithm].key_type}
+    )
     decoder = JsonWebToken([credentials.algorithm])
-    options = {"iss": {"essential": True, "value": ISSUER}, "aud": {"essential": True, "value": AUDIENCE}}
+    options = {
+        "iss": {"essential": True, "value": ISSUER},
+        "aud": {"essential": True, "value": AUDIENCE},
+    }
     return lambda: decoder.decode(token, key, claims_options=options).validate()

@@ -50,7 +50,9 @@ class CORS:
             _origins_faults(origins, credentials),
             _tokens_faults("methods", methods, "['GET', 'POST']"),
             _tokens_faults("headers", headers, "['Authorization', 'Content-Type']"),
-            () if isinstance(credentials, bool) else [f"credentials: {credentials!r} is not a bool; write True or False"],
+            ()
+            if isinstance(credentials, bool)
+            else [f"credentials: {credentials!r} is not a bool; write True or False"],
             whole_faults(0, max_age=max_age),
         )
         self._any = "*" in origins
@@ -62,22 +64,32 @@ class CORS:
             ("Access-Control-Max-Age", str(max_age)),
         ]
 
-    def answer_preflight(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    def answer_preflight(
+        self, environ: WSGIEnvironment, start_response: StartResponse
+    ) -> Iterable[bytes]:
         """Answer a preflight; raises `OriginNotAllowed` for an origin that is not listed."""
         if not self._allow(environ):
             raise OriginNotAllowed
         start_response("204 No Content", list(self._answer))
         return []
 
-    def make_readable(self, environ: WSGIEnvironment, start_response: StartResponse) -> StartResponse:
+    def make_readable(
+        self, environ: WSGIEnvironment, start_response: StartResponse
+    ) -> StartResponse:
         """Return a ``start_response`` that lets the origin of this request read the response."""
         ours = self._allow(environ)
 
-        def start(status: str, headers: _Headers, exc_info: Any = None) -> Callable[[bytes], object]:
+        def start(
+            status: str, headers: _Headers, exc_info: Any = None
+        ) -> Callable[[bytes], object]:
             names = {name.lower() for name, _ in headers}
             if _ALLOW_ORIGIN.lower() not in names:
                 headers = _with_vary([*headers, *ours])
-            return start_response(status, headers) if exc_info is None else start_response(status, headers, exc_info)
+            return (
+                start_response(status, headers)
+                if exc_info is None
+                else start_response(status, headers, exc_info)
+            )
 
         return start
 
@@ -91,7 +103,11 @@ class CORS:
             return [(_ALLOW_ORIGIN, "*"), ("Access-Control-Expose-Headers", _EXPOSED)]
         if normalize_origin(origin) not in self._origins:
             return []
-        return [(_ALLOW_ORIGIN, origin), ("Access-Control-Expose-Headers", _EXPOSED), *self._credentials]
+        return [
+            (_ALLOW_ORIGIN, origin),
+            ("Access-Control-Expose-Headers", _EXPOSED),
+            *self._credentials,
+        ]
 
 
 def is_preflight(environ: WSGIEnvironment) -> bool:
@@ -115,7 +131,9 @@ def origin_problem(origin: object) -> str | None:
     if not isinstance(origin, str):
         return f"a {type(origin).__name__} is not an origin"
     if origin.lower() == "null":
-        return "'null' is the origin of every sandboxed page and local file, so everybody can have it"
+        return (
+            "'null' is the origin of every sandboxed page and local file, so everybody can have it"
+        )
     if re.fullmatch(_ORIGIN, origin.lower()) is None:
         return f"{origin!r} is not an origin"
     return None
@@ -123,7 +141,12 @@ def origin_problem(origin: object) -> str | None:
 
 def _with_vary(headers: _Headers) -> _Headers:
     """Add ``Vary: Origin``, so that no cache gives one origin's response to another."""
-    listed = [word.strip().lower() for name, value in headers if name.lower() == "vary" for word in value.split(",")]
+    listed = [
+        word.strip().lower()
+        for name, value in headers
+        if name.lower() == "vary"
+        for word in value.split(",")
+    ]
     return headers if {"origin", "*"} & set(listed) else [*headers, ("Vary", "Origin")]
 
 

@@ -69,7 +69,11 @@ def from_cookie(name: str) -> Extractor:
         found = [value for key, _, value in pairs if key == name]
         if len(found) > 1:
             raise InvalidRequest("credentials_repeated")
-        if not found or not found[0] or not (environ.get("REQUEST_METHOD") in _SAFE_METHODS or _same_origin(environ)):
+        if (
+            not found
+            or not found[0]
+            or not (environ.get("REQUEST_METHOD") in _SAFE_METHODS or _same_origin(environ))
+        ):
             return None
         return str(found[0])
 

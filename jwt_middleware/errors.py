@@ -51,7 +51,9 @@ class AuthError(HTTPException):
         self.retry_after = self.default_retry_after if retry_after is None else retry_after
         self.scopes = tuple(scopes)
         if self.scopes and not all(map(is_scope_token, self.scopes)):
-            raise ValueError("scopes: each must be a scope-token of RFC 6749 §3.3, e.g. 'orders:write'")
+            raise ValueError(
+                "scopes: each must be a scope-token of RFC 6749 §3.3, e.g. 'orders:write'"
+            )
         # All that HTTPException.__init__ would do; calling it takes longer than the rest.
         self.description = self.reasons[reason]
         self.response = None
@@ -75,7 +77,11 @@ class AuthError(HTTPException):
 
     def to_dict(self) -> dict[str, str]:
         """Return the members of the JSON body."""
-        members = {"error": self.error, "error_description": self.reasons[self.reason], "reason": self.reason}
+        members = {
+            "error": self.error,
+            "error_description": self.reasons[self.reason],
+            "reason": self.reason,
+        }
         return members | ({"scope": " ".join(self.scopes)} if self.scopes else {})
 
     def get_body(self, environ: Any = None, scope: Any = None) -> str:

@@ -213,8 +213,16 @@ def log_events(event: Event) -> None:
     level = event.level
     if not _logger.isEnabledFor(level):
         return
-    details = " ".join(f"{name}={value!r}" for name, value in event._asdict().items() if value is not None)
-    _logger.log(level, "%s %s", type(event).__name__, details, exc_info=level >= logging.ERROR and isinstance(event, _BROKEN))
+    details = " ".join(
+        f"{name}={value!r}" for name, value in event._asdict().items() if value is not None
+    )
+    _logger.log(
+        level,
+        "%s %s",
+        type(event).__name__,
+        details,
+        exc_info=level >= logging.ERROR and isinstance(event, _BROKEN),
+    )
 
 
 def emit(on_event: EventHook, event: Event) -> None:

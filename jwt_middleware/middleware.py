@@ -8,9 +8,23 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from jwt_middleware.arguments import callable_faults, refuse
 from jwt_middleware.cors import CORS, is_preflight
 from jwt_middleware.credentials import Extractor, from_cookie, from_header
-from jwt_middleware.errors import AmbiguousPath, AuthError, InvalidRequest, MissingToken, OriginNotAllowed
+from jwt_middleware.errors import (
+    AmbiguousPath,
+    AuthError,
+    InvalidRequest,
+    MissingToken,
+    OriginNotAllowed,
+)
 from jwt_middleware.events import CallableFailed, EventHook, RequestRejected, emit, log_events
-from jwt_middleware.policy import DELEGATED, OPTIONAL, PUBLIC, TOKEN_REQUIRED, Decision, Policy, ambiguity
+from jwt_middleware.policy import (
+    DELEGATED,
+    OPTIONAL,
+    PUBLIC,
+    TOKEN_REQUIRED,
+    Decision,
+    Policy,
+    ambiguity,
+)
 from jwt_middleware.responses import Renderer, Responder, render_json
 from jwt_middleware.tokens import CLAIMS, ERROR, TOKEN, AccessToken
 
@@ -140,7 +154,9 @@ def _hint(error: AuthError, environ: WSGIEnvironment) -> str | None:
     """Return what to change if the refusal was not meant."""
     if isinstance(error, AmbiguousPath):
         problem = ambiguity(environ.get("PATH_INFO", ""))
-        return problem or "Pyramid reads X-Vhm-Root from every client; set it behind this middleware"
+        return (
+            problem or "Pyramid reads X-Vhm-Root from every client; set it behind this middleware"
+        )
     if isinstance(error, OriginNotAllowed):
         return "this is a CORS preflight of an origin that is not in CORS(origins=[...])"
     if is_preflight(environ):
@@ -148,7 +164,9 @@ def _hint(error: AuthError, environ: WSGIEnvironment) -> str | None:
     return None
 
 
-def _other_faults(verifier: object, policy: object, cors: object, credential: object, realm: object) -> Iterator[str]:
+def _other_faults(
+    verifier: object, policy: object, cors: object, credential: object, realm: object
+) -> Iterator[str]:
     if not callable(getattr(verifier, "verify", None)):
         yield f"verifier: a {type(verifier).__name__} cannot verify; pass a Verifier"
     if not isinstance(policy, Policy):

@@ -30,7 +30,9 @@ def problem_details(error: AuthError, environ: WSGIEnvironment) -> Response:
         "status": error.status,
         "detail": members.pop("error_description"),
     }
-    return Response(json.dumps(problem | members), error.status, content_type="application/problem+json")
+    return Response(
+        json.dumps(problem | members), error.status, content_type="application/problem+json"
+    )
 
 
 class Responder:
@@ -45,12 +47,18 @@ class Responder:
         self._prepared = lru_cache(maxsize=256)(self._prepare)
         self._is_built_in = render in (render_json, problem_details)
 
-    def __call__(self, error: AuthError, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    def __call__(
+        self, error: AuthError, environ: WSGIEnvironment, start_response: StartResponse
+    ) -> Iterable[bytes]:
         """Answer the request with the error."""
         if not self._is_built_in or type(error) not in _OWN_KINDS:
             # Werkzeug wants a method, which a broken server may leave out.
-            return self._response(error, environ)({"REQUEST_METHOD": "GET"} | environ, start_response)
-        status, headers, body = self._prepared(type(error), error.reason, error.scopes, error.retry_after)  # type: ignore[arg-type]  # mypy#11470
+            return self._response(error, environ)(
+                {"REQUEST_METHOD": "GET"} | environ, start_response
+            )
+        status, headers, body = self._prepared(
+            type(error), error.reason, error.scopes, error.retry_after
+        )  # type: ignore[arg-type]  # mypy#11470
         start_response(status, list(headers))
         return [] if environ.get("REQUEST_METHOD") == "HEAD" else [body]
 
@@ -65,7 +73,9 @@ class Responder:
         try:
             response = self._render(error, environ)
             if not isinstance(response, Response):
-                raise TypeError(f"render returned a {type(response).__name__}, not a werkzeug.wrappers.Response")
+                raise TypeError(
+                    f"render returned a {type(response).__name__}, not a werkzeug.wrappers.Response"
+                )
         except Exception as exc:  # noqa: BLE001
             # A page that fails to render must not turn a refusal into a 500.
             emit(self._on_event, CallableFailed(argument="render", cause=type(exc).__name__))

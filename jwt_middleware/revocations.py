@@ -78,7 +78,9 @@ class Revocations:
         if not token.id:
             raise InvalidToken("claim_missing", claim="jti")
         session = token.get("sid")
-        keys = _keys(token.issuer, token.id, token.subject, session if isinstance(session, str) else None)
+        keys = _keys(
+            token.issuer, token.id, token.subject, session if isinstance(session, str) else None
+        )
         by_token, by_session, by_subject = self._ask(keys)
         if by_token is not None or by_session is not None:
             raise RevokedToken
@@ -94,12 +96,16 @@ class Revocations:
         nothing could be stored.
         """
         if not isinstance(token, AccessToken):
-            raise TypeError(f"token: a {type(token).__name__} is none; pass an AccessToken, such as token_from(environ)")
+            raise TypeError(
+                f"token: a {type(token).__name__} is none; pass an AccessToken, such as token_from(environ)"
+            )
         if not token.id:
             raise ValueError("token: it has no jti to be known by")
         self._put(entry_key("token", token.issuer, token.id), "revoked", token.expires_at)
 
-    def revoke_session(self, issuer: str | None, session: str, *, expires_at: float | None = None) -> None:
+    def revoke_session(
+        self, issuer: str | None, session: str, *, expires_at: float | None = None
+    ) -> None:
         """Refuse all tokens with this ``sid`` (OpenID Connect Front-Channel Logout 1.0 §3).
 
         `expires_at`, in seconds since the epoch, is when the last of them expires; without it the store
@@ -189,7 +195,10 @@ class Revocations:
         if not now < self._tell_at <= now + _EVENT_INTERVAL:
             self._tell_at = now + _EVENT_INTERVAL
             allowed = self._allow and operation == "get_many"
-            emit(self._on_event, StoreFailed(operation, f"{type(exc).__name__}: {exc}"[:200], allowed))
+            emit(
+                self._on_event,
+                StoreFailed(operation, f"{type(exc).__name__}: {exc}"[:200], allowed),
+            )
         return Unavailable("store_unavailable")
 
 
@@ -212,9 +221,15 @@ def revoked_before(entry: str | None) -> float:
 
 
 @lru_cache(maxsize=4096)
-def _keys(issuer: str | None, token_id: str, subject: str | None, session: str | None) -> tuple[str, ...]:
+def _keys(
+    issuer: str | None, token_id: str, subject: str | None, session: str | None
+) -> tuple[str, ...]:
     # A token without the claim is asked for all the same: nothing is ever stored under an empty name.
-    named: tuple[tuple[Kind, str], ...] = (("token", token_id), ("session", session or ""), ("subject", subject or ""))
+    named: tuple[tuple[Kind, str], ...] = (
+        ("token", token_id),
+        ("session", session or ""),
+        ("subject", subject or ""),
+    )
     return tuple(entry_key(kind, issuer, name) for kind, name in named)
 
 

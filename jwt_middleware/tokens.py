@@ -42,7 +42,9 @@ class AccessToken:
         claims = self._claims.copy()
         if self._nested is None:
             # Found once for all requests to come with the same token.
-            mutable = [(name, _copier(value)) for name, value in claims.items() if type(value) in _MUTABLE]
+            mutable = [
+                (name, _copier(value)) for name, value in claims.items() if type(value) in _MUTABLE
+            ]
             self._nested = _shared(tuple(mutable))
         for name, copy in self._nested:
             claims[name] = copy(claims[name])
@@ -153,7 +155,9 @@ def _split(scope: str) -> frozenset[str]:
 
 
 def _strings(value: object) -> list[str]:
-    return [member for member in value if isinstance(member, str)] if isinstance(value, list) else []
+    return (
+        [member for member in value if isinstance(member, str)] if isinstance(value, list) else []
+    )
 
 
 def _copier(value: dict[str, Any] | list[Any]) -> Callable[[Any], Any]:

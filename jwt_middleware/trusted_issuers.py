@@ -63,5 +63,7 @@ def _trust_faults(verifiers: Sequence[object]) -> Iterator[str]:
     issuers = [verifier.issuer for verifier in verifiers if isinstance(verifier, Verifier)]
     if None in issuers:
         yield "verifiers: one accepts any issuer; give each its issuer"
-    for issuer in sorted({issuer for issuer in issuers if issuer is not None and issuers.count(issuer) > 1}):
+    for issuer in sorted(
+        {issuer for issuer in issuers if issuer is not None and issuers.count(issuer) > 1}
+    ):
         yield f"verifiers: two of them are for {issuer!r}; give one Verifier a list of keys"

@@ -5,11 +5,24 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from jwt_middleware.arguments import callable_faults, names_faults, refuse, seconds_faults, whole_faults
+from jwt_middleware.arguments import (
+    callable_faults,
+    names_faults,
+    refuse,
+    seconds_faults,
+    whole_faults,
+)
 from jwt_middleware.clock import current_time
 from jwt_middleware.errors import AuthError, ExpiredToken, InvalidRequest, InvalidToken
 from jwt_middleware.jose import Key, normalize_type, parse_claims, parse_compact
-from jwt_middleware.keys import KeyAtHand, KeyRing, KeySource, MergedKeys, PrivateKey, too_many_faults
+from jwt_middleware.keys import (
+    KeyAtHand,
+    KeyRing,
+    KeySource,
+    MergedKeys,
+    PrivateKey,
+    too_many_faults,
+)
 from jwt_middleware.revocations import MARGIN, MAX_AHEAD, Revocations
 from jwt_middleware.tokens import AccessToken, with_shared_parts
 from jwt_middleware.validators import Validator
@@ -59,12 +72,20 @@ class Verifier:
         max_token_bytes: int = 16_384,
         clock: Callable[[], float] = current_time,
     ) -> None:
-        sources = list(keys) if isinstance(keys, Sequence) and not isinstance(keys, str | bytes) else [keys]
+        sources = (
+            list(keys)
+            if isinstance(keys, Sequence) and not isinstance(keys, str | bytes)
+            else [keys]
+        )
         audiences = [audience] if isinstance(audience, str) else audience
         refuse(
             _keys_faults(sources),
             _issuer_faults(issuer),
-            () if audiences is None else names_faults("audience", audiences, "this service's name, or None if tokens carry none"),
+            ()
+            if audiences is None
+            else names_faults(
+                "audience", audiences, "this service's name, or None if tokens carry none"
+            ),
             names_faults("types", types, "['at+jwt', 'JWT', None]", optional=True),
             names_faults("require", require, "['exp', 'sub']", empty=True),
             () if max_token_age is None else seconds_faults(0, max_token_age=max_token_age),
@@ -213,7 +234,9 @@ def _run(validate: Validator, token: AccessToken) -> None:
         answer = validate(token)
         if answer is not None:
             # A verdict that nobody reads, a coroutine, or another validator that was not called.
-            raise TypeError(f"a validator answered a {type(answer).__name__}; it must raise InvalidToken or answer None")
+            raise TypeError(
+                f"a validator answered a {type(answer).__name__}; it must raise InvalidToken or answer None"
+            )
     except AuthError:
         raise
     except Exception as exc:
@@ -224,7 +247,9 @@ def _run(validate: Validator, token: AccessToken) -> None:
 def _keys_faults(sources: Sequence[object]) -> Iterator[str]:
     if any(isinstance(source, PrivateKey) for source in sources):
         yield "keys: a PrivateKey signs; pass its .public_key() to verify"
-    elif not sources or not all(callable(getattr(source, name, None)) for source in sources for name in ("ring", "renewed")):
+    elif not sources or not all(
+        callable(getattr(source, name, None)) for source in sources for name in ("ring", "renewed")
+    ):
         # Never the value itself: what is mistaken for a key may be a secret.
         kinds = ", ".join(type(source).__name__ for source in sources) or "nothing"
         yield f"keys: {kinds} is no key; pass a SecretKey, PublicKey, JWKSet or a list of them"

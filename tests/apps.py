@@ -12,7 +12,10 @@ PIECES = (b"one\n", b"two\n", b"three\n")
 def identity(environ):
     """Return what the middleware says about the client; null where it says nothing."""
     token = environ.get("jwt_middleware.token")
-    return {"claims": environ.get("jwt_middleware.claims"), "subject": token.subject if token else None}
+    return {
+        "claims": environ.get("jwt_middleware.claims"),
+        "subject": token.subject if token else None,
+    }
 
 
 def pieces():
@@ -34,7 +37,11 @@ def plain_app():
             case ["GET", "health"]:
                 status, content_type, body = "200 OK", "text/plain", [b"fine"]
             case ["GET", "whoami"]:
-                status, content_type, body = "200 OK", "application/json", [json.dumps(identity(environ)).encode()]
+                status, content_type, body = (
+                    "200 OK",
+                    "application/json",
+                    [json.dumps(identity(environ)).encode()],
+                )
             case ["GET", "stream"]:
                 status, content_type, body = "200 OK", "text/plain", pieces()
             case ["GET", "boom"]:
@@ -43,7 +50,11 @@ def plain_app():
                 sent = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
                 status, content_type, body = "200 OK", "application/octet-stream", [sent]
             case ["GET", "grüße", name]:
-                status, content_type, body = "200 OK", "text/plain; charset=utf-8", [f"Hallo {name}".encode()]
+                status, content_type, body = (
+                    "200 OK",
+                    "text/plain; charset=utf-8",
+                    [f"Hallo {name}".encode()],
+                )
             case _:
                 status, content_type, body = "404 Not Found", "text/plain", [b"nothing here"]
         start_response(status, [("Content-Type", content_type)])
@@ -146,7 +157,14 @@ def pyramid_app():
     def greet(request):
         return Response(f"Hallo {request.matchdict['name']}")
 
-    routes = {"/health": health, "/whoami": whoami, "/stream": stream, "/boom": boom, "/echo": echo, "/grüße/{name}": greet}
+    routes = {
+        "/health": health,
+        "/whoami": whoami,
+        "/stream": stream,
+        "/boom": boom,
+        "/echo": echo,
+        "/grüße/{name}": greet,
+    }
     config = Configurator()
     for pattern, view in routes.items():
         config.add_route(view.__name__, pattern)

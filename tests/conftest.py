@@ -10,7 +10,15 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from webtest import TestApp
 from webtest.lint import middleware as lint
 
-from jwt_middleware import Fetched, JWTMiddleware, MemoryStore, PrivateKey, SecretKey, TokenIssuer, Verifier
+from jwt_middleware import (
+    Fetched,
+    JWTMiddleware,
+    MemoryStore,
+    PrivateKey,
+    SecretKey,
+    TokenIssuer,
+    Verifier,
+)
 
 ISSUER = "https://id.example.com"
 AUDIENCE = "https://api.example.com"
@@ -78,14 +86,25 @@ def base64url(data):
 
 def sign_raw(payload, header='{"alg":"HS256"}', *, secret=SECRET, digest="sha256"):
     """Sign whatever bytes with HMAC, without any help of the package under test."""
-    parts = [part if isinstance(part, str | bytes) else json.dumps(part) for part in (header, payload)]
+    parts = [
+        part if isinstance(part, str | bytes) else json.dumps(part) for part in (header, payload)
+    ]
     signing_input = ".".join(map(base64url, parts))
-    return f"{signing_input}.{base64url(hmac.digest(secret.encode(), signing_input.encode(), digest))}"
+    return (
+        f"{signing_input}.{base64url(hmac.digest(secret.encode(), signing_input.encode(), digest))}"
+    )
 
 
 def good_claims(**changes):
     """Return claims that the default verifier accepts; a change to None removes one."""
-    claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "alice", "iat": NOW, "exp": NOW + 600, "jti": "t1"} | changes
+    claims = {
+        "iss": ISSUER,
+        "aud": AUDIENCE,
+        "sub": "alice",
+        "iat": NOW,
+        "exp": NOW + 600,
+        "jti": "t1",
+    } | changes
     return {name: value for name, value in claims.items() if value is not None}
 
 
@@ -97,7 +116,9 @@ def bearer(token):
 def echo(environ, start_response):
     """Answer with the claims that arrived, or null."""
     body = json.dumps(environ.get("jwt_middleware.claims")).encode()
-    start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+    start_response(
+        "200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+    )
     return [body]
 
 
@@ -125,7 +146,9 @@ def pems():
 @pytest.fixture(scope="session")
 def private_keys(pems):
     """One `PrivateKey` for each asymmetric algorithm, named after it."""
-    return {name: PrivateKey(pem, algorithm=name, key_id=f"key-{name}") for name, pem in pems.items()}
+    return {
+        name: PrivateKey(pem, algorithm=name, key_id=f"key-{name}") for name, pem in pems.items()
+    }
 
 
 @pytest.fixture
@@ -151,7 +174,9 @@ def make_verifier(secret_key, clock):
     """Return a function that makes a verifier, with the usual arguments unless they are given."""
 
     def make(keys=secret_key, **options):
-        return Verifier(keys, **({"issuer": ISSUER, "audience": AUDIENCE, "clock": clock} | options))
+        return Verifier(
+            keys, **({"issuer": ISSUER, "audience": AUDIENCE, "clock": clock} | options)
+        )
 
     return make
 
@@ -179,7 +204,9 @@ def token_of(clock):
     """Return a function that makes a token which outlives every test, signed with a key."""
 
     def make(key):
-        return TokenIssuer(key, issuer=ISSUER, audience=AUDIENCE, access_ttl=10**6, clock=clock).access_token("alice")
+        return TokenIssuer(
+            key, issuer=ISSUER, audience=AUDIENCE, access_ttl=10**6, clock=clock
+        ).access_token("alice")
 
     return make
 

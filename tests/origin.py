@@ -126,7 +126,11 @@ class Origin:
 
     def document(self):
         """Return the key set as it is published now."""
-        return json.dumps(TokenIssuer(self.keys, issuer="x", audience="x").jwks()).encode() if self.keys else b'{"keys": []}'
+        return (
+            json.dumps(TokenIssuer(self.keys, issuer="x", audience="x").jwks()).encode()
+            if self.keys
+            else b'{"keys": []}'
+        )
 
     def send_ok(self, link, over, target, *, chunked=False):
         """Answer as a key server should."""
@@ -170,7 +174,9 @@ class Origin:
             data += piece
         first, *lines = data.partition(b"\r\n\r\n")[0].decode("latin-1").split("\r\n")
         target = first.split(" ")[1]
-        self.received.append(Received(target, tuple(line.lower() for line in lines), time.monotonic()))
+        self.received.append(
+            Received(target, tuple(line.lower() for line in lines), time.monotonic())
+        )
         return target
 
 
@@ -265,15 +271,21 @@ def trickle(link, over, data):
 # What is wrong with the exchange: no client gets a document out of it.
 BROKEN = {
     "redirect": whole(b"", b"Location: /elsewhere", status=b"302 Found"),
-    "redirect to a file": whole(b"", b"Location: file:///etc/passwd", status=b"301 Moved Permanently"),
-    "redirect to another host": whole(b"", b"Location: http://localhost:1/", status=b"307 Temporary Redirect"),
+    "redirect to a file": whole(
+        b"", b"Location: file:///etc/passwd", status=b"301 Moved Permanently"
+    ),
+    "redirect to another host": whole(
+        b"", b"Location: http://localhost:1/", status=b"307 Temporary Redirect"
+    ),
     "404": whole(b"{}", status=b"404 Not Found"),
     "500": whole(b"{}", status=b"500 Internal Server Error"),
     "503": whole(b"{}", b"Retry-After: 100000", status=b"503 Service Unavailable"),
     "204": head(status=b"204 No Content"),
     "60 MB": repeat(head(b"Content-Length: %d" % LARGE), _PIECE, times=LARGE // len(_PIECE)),
     "60 MB of unknown length": repeat(head(), _PIECE, times=LARGE // len(_PIECE)),
-    "60 MB in one chunk": repeat(head(b"Transfer-Encoding: chunked") + b"%x\r\n" % LARGE, _PIECE, times=LARGE // len(_PIECE)),
+    "60 MB in one chunk": repeat(
+        head(b"Transfer-Encoding: chunked") + b"%x\r\n" % LARGE, _PIECE, times=LARGE // len(_PIECE)
+    ),
     "cut off": cut_off,
     "cut off in a chunk": cut_off_chunk,
     "cut off between chunks": cut_off_chunks,
@@ -286,7 +298,9 @@ BROKEN = {
     "endless headers": repeat(b"HTTP/1.1 200 OK\r\n", b"X-Header: value\r\n"),
     "endless header": repeat(b"HTTP/1.1 200 OK\r\nX-Header: ", _PIECE),
     "endless interim answers": repeat(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 50),
-    "endless trailers": repeat(head(b"Transfer-Encoding: chunked") + b"2\r\n{}\r\n0\r\n", b"X-Header: value\r\n"),
+    "endless trailers": repeat(
+        head(b"Transfer-Encoding: chunked") + b"2\r\n{}\r\n0\r\n", b"X-Header: value\r\n"
+    ),
     "garbage": b"\x00\xff\xfegarbage\r\n\r\n",
     "another protocol": b"220 ftp.example.com ready\r\n",
 }
@@ -301,7 +315,10 @@ UNREADABLE = {
     "huge integer": whole(b'{"keys": [{"kty": "RSA", "n": ' + b"9" * 10_000 + b"}]}"),
     "gzip": gzipped,
 }
-BEFORE_THE_REQUEST = {"hang before the handshake": hang_before_handshake, "drip before the handshake": drip_before_handshake}
+BEFORE_THE_REQUEST = {
+    "hang before the handshake": hang_before_handshake,
+    "drip before the handshake": drip_before_handshake,
+}
 GOOD = {
     "ok": Origin.send_ok,
     "chunked": lambda origin, link, over, target: origin.send_ok(link, over, target, chunked=True),

@@ -24,7 +24,12 @@ def hello(environ, start_response):
     return [body]
 
 
-keys = RemoteJWKSet(os.environ["JWKS_URL"], allow_http=True, fetch=fetch, **json.loads(os.environ.get("JWKS_OPTIONS", "{}")))
+keys = RemoteJWKSet(
+    os.environ["JWKS_URL"],
+    allow_http=True,
+    fetch=fetch,
+    **json.loads(os.environ.get("JWKS_OPTIONS", "{}")),
+)
 guarded = JWTMiddleware(hello, Verifier(keys, issuer=ISSUER, audience=AUDIENCE))
 if os.environ.get("JWKS_PRELOAD"):
     assert keys.ready()

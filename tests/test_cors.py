@@ -31,7 +31,9 @@ class View:
 
 def guarded(verifier, view=None, cors=None, **options):
     """Return a client of a view behind the middleware, with lint on both sides."""
-    app = JWTMiddleware(lint(view or View()), verifier, policy=POLICY, cors=cors or CORS([APP]), **options)
+    app = JWTMiddleware(
+        lint(view or View()), verifier, policy=POLICY, cors=cors or CORS([APP]), **options
+    )
     return TestApp(lint(app))
 
 
@@ -46,7 +48,9 @@ def test_preflight_of_a_listed_origin_is_answered_on_every_path(verifier, path):
     view = View()
     cors = CORS([APP], methods=["GET", "DELETE"], headers=["Authorization", "X-Trace"], max_age=60)
 
-    response = guarded(verifier, view, cors).options("/", headers=PREFLIGHT, extra_environ={"PATH_INFO": path}, status=204)
+    response = guarded(verifier, view, cors).options(
+        "/", headers=PREFLIGHT, extra_environ={"PATH_INFO": path}, status=204
+    )
 
     assert view.calls == 0
     assert dict(response.headers) == {
@@ -59,7 +63,10 @@ def test_preflight_of_a_listed_origin_is_answered_on_every_path(verifier, path):
     }
 
 
-@pytest.mark.parametrize("origin", ["https://evil.example.com", "null", "", f"{APP}, {APP}", f"{APP}.evil.com", "x" * 70_000])
+@pytest.mark.parametrize(
+    "origin",
+    ["https://evil.example.com", "null", "", f"{APP}, {APP}", f"{APP}.evil.com", "x" * 70_000],
+)
 def test_preflight_of_another_origin_is_refused(verifier, origin):
     """It gets 403 without any header that would let its page read that, and no view runs."""
     view = View()
@@ -124,7 +131,9 @@ def test_without_cors_the_server_gets_its_own_start_response(verifier):
     def start_response(status, headers, exc_info=None):
         return lambda data: None
 
-    JWTMiddleware(app, verifier, policy=Policy(public("/*")))({"REQUEST_METHOD": "GET", "PATH_INFO": "/"}, start_response)
+    JWTMiddleware(app, verifier, policy=Policy(public("/*")))(
+        {"REQUEST_METHOD": "GET", "PATH_INFO": "/"}, start_response
+    )
 
     assert seen == [start_response]
 
@@ -149,7 +158,9 @@ def test_listed_origin_can_read_every_answer(verifier, path, headers, status):
     assert "Access-Control-Allow-Credentials" not in response.headers
 
 
-@pytest.mark.parametrize("headers", [{}, {"Origin": "https://evil.example.com"}, {"Origin": "null"}])
+@pytest.mark.parametrize(
+    "headers", [{}, {"Origin": "https://evil.example.com"}, {"Origin": "null"}]
+)
 @pytest.mark.parametrize("path", ["/", "/public"])
 def test_other_origins_cannot_read_answers(verifier, path, headers):
     """They get none of the headers, and no cache may give them the answer to a listed origin."""
@@ -161,23 +172,42 @@ def test_other_origins_cannot_read_answers(verifier, path, headers):
 
 def test_origin_not_listed_is_no_refusal(verifier):
     """CORS is about reading: what a request may do is decided by its token."""
-    assert guarded(verifier).post("/", headers={"Origin": "https://evil.example.com"} | good()).status_int == 200
+    assert (
+        guarded(verifier)
+        .post("/", headers={"Origin": "https://evil.example.com"} | good())
+        .status_int
+        == 200
+    )
 
 
-@pytest.mark.parametrize("origin", ["HTTPS://APP.example.com", "https://app.example.com:443", "https://App.Example.com:443"])
+@pytest.mark.parametrize(
+    "origin",
+    ["HTTPS://APP.example.com", "https://app.example.com:443", "https://App.Example.com:443"],
+)
 def test_origins_compare_normalized(verifier, origin):
     """Case and default ports make no other origin; a browser reads the header only if it repeats its own spelling."""
-    assert guarded(verifier).get("/public", headers={"Origin": origin}).headers[ALLOW_ORIGIN] == origin
+    assert (
+        guarded(verifier).get("/public", headers={"Origin": origin}).headers[ALLOW_ORIGIN] == origin
+    )
 
 
-@pytest.mark.parametrize("origin", ["http://app.example.com", "https://app.example.com:80", "https://app.example.com:8443"])
+@pytest.mark.parametrize(
+    "origin",
+    ["http://app.example.com", "https://app.example.com:80", "https://app.example.com:8443"],
+)
 def test_another_scheme_or_port_is_another_origin(verifier, origin):
     """All of scheme, host and port must be the same."""
     assert ALLOW_ORIGIN not in guarded(verifier).get("/public", headers={"Origin": origin}).headers
 
 
 @pytest.mark.parametrize(
-    "configured", ["http://localhost:80", "http://[::1]:8080", "capacitor://localhost", "https://xn--bcher-kva.example"]
+    "configured",
+    [
+        "http://localhost:80",
+        "http://[::1]:8080",
+        "capacitor://localhost",
+        "https://xn--bcher-kva.example",
+    ],
 )
 def test_origins_of_every_kind_can_be_listed(verifier, configured):
     """Development servers, IPv6 addresses, packaged apps and international names have origins too."""
@@ -190,7 +220,10 @@ def test_credentials_are_allowed_where_configured(verifier):
     """Cookies need a header of their own, on preflights and answers alike."""
     app = guarded(verifier, cors=CORS([APP], credentials=True))
 
-    for response in (app.options("/", headers=PREFLIGHT), app.get("/public", headers={"Origin": APP})):
+    for response in (
+        app.options("/", headers=PREFLIGHT),
+        app.get("/public", headers={"Origin": APP}),
+    ):
         assert response.headers["Access-Control-Allow-Credentials"] == "true"
 
 
@@ -200,7 +233,10 @@ def test_star_allows_every_origin_and_repeats_none(verifier, origin):
     app = guarded(verifier, cors=CORS(["*"]))
 
     assert app.get("/public", headers={"Origin": origin}).headers[ALLOW_ORIGIN] == "*"
-    assert app.options("/", headers=PREFLIGHT | {"Origin": origin}, status=204).headers[ALLOW_ORIGIN] == "*"
+    assert (
+        app.options("/", headers=PREFLIGHT | {"Origin": origin}, status=204).headers[ALLOW_ORIGIN]
+        == "*"
+    )
 
 
 def test_application_keeps_its_own_cors_headers(verifier):
@@ -246,7 +282,11 @@ def test_exc_info_and_write_reach_the_server(verifier):
         {"REQUEST_METHOD": "GET", "PATH_INFO": "/"}, start_response
     )
 
-    assert calls == [("200 OK", [("Vary", "Origin")]), b"piece", ("500 Oops", [("Vary", "Origin")], failure)]
+    assert calls == [
+        ("200 OK", [("Vary", "Origin")]),
+        b"piece",
+        ("500 Oops", [("Vary", "Origin")], failure),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -256,20 +296,32 @@ def test_exc_info_and_write_reach_the_server(verifier):
         pytest.param({"origins": APP}, "origins: write a list", id="text"),
         pytest.param({"origins": None}, "origins: write a list", id="None"),
         pytest.param({"origins": [5]}, "a int is not an origin", id="number"),
-        pytest.param({"origins": [f"{APP}/"]}, "is not an origin; write scheme, host and port only", id="slash"),
+        pytest.param(
+            {"origins": [f"{APP}/"]},
+            "is not an origin; write scheme, host and port only",
+            id="slash",
+        ),
         pytest.param({"origins": [f"{APP}/app"]}, "is not an origin", id="path"),
         pytest.param({"origins": [f"{APP}?x"]}, "is not an origin", id="query"),
         pytest.param({"origins": ["app.example.com"]}, "is not an origin", id="no scheme"),
         pytest.param({"origins": ["https://*.example.com"]}, "is not an origin", id="wildcard"),
         pytest.param({"origins": ["https://me@example.com"]}, "is not an origin", id="user"),
-        pytest.param({"origins": ["https://bücher.example"]}, "is not an origin", id="beyond ASCII"),
+        pytest.param(
+            {"origins": ["https://bücher.example"]}, "is not an origin", id="beyond ASCII"
+        ),
         pytest.param({"origins": [f"{APP}\n"]}, "is not an origin", id="line feed"),
         pytest.param({"origins": ["null"]}, "everybody can have it", id="null"),
         pytest.param({"origins": ["NULL"]}, "everybody can have it", id="null in capitals"),
         pytest.param({"origins": ["*", APP]}, "write it alone", id="star and another"),
-        pytest.param({"origins": ["*"], "credentials": True}, "'*' with credentials", id="star with credentials"),
+        pytest.param(
+            {"origins": ["*"], "credentials": True},
+            "'*' with credentials",
+            id="star with credentials",
+        ),
         pytest.param({"methods": "GET"}, "methods: 'GET' is not usable", id="method as text"),
-        pytest.param({"methods": ["GET", "PO ST"]}, "methods: 'PO ST' is not a name of HTTP", id="method"),
+        pytest.param(
+            {"methods": ["GET", "PO ST"]}, "methods: 'PO ST' is not a name of HTTP", id="method"
+        ),
         pytest.param({"methods": ["*"]}, "methods: '*' is not", id="all methods"),
         pytest.param({"headers": ["X-A\r\nX-B"]}, "headers: ", id="header"),
         pytest.param({"headers": ["*"]}, "headers: '*' is not", id="all headers"),
@@ -296,7 +348,9 @@ def test_cors_must_be_one(verifier):
 def test_origin_in_an_answer_is_always_a_listed_one(origin):
     """No text that a client sends as its origin comes back, unless it is another spelling of a listed one."""
     headers = []
-    start = CORS([APP]).make_readable({"HTTP_ORIGIN": origin}, lambda status, sent: headers.extend(sent))
+    start = CORS([APP]).make_readable(
+        {"HTTP_ORIGIN": origin}, lambda status, sent: headers.extend(sent)
+    )
 
     start("200 OK", [])
 

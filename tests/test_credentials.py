@@ -43,7 +43,9 @@ def test_from_header_finds_the_token(header, token):
         pytest.param("Bearer a,Bearer b", "credentials_repeated", id="two headers joined tightly"),
         pytest.param("Bearer a,", "credentials_repeated", id="comma at the end"),
         pytest.param("bearer a, Basic b", "credentials_repeated", id="another scheme behind"),
-        pytest.param("Bearer " + "a" * 65_530, "token_too_large", id="a character more than 64 KiB"),
+        pytest.param(
+            "Bearer " + "a" * 65_530, "token_too_large", id="a character more than 64 KiB"
+        ),
     ],
 )
 def test_from_header_refuses_broken_credentials(header, reason):
@@ -106,17 +108,25 @@ def test_from_cookie_without_header_is_none():
         pytest.param({"HTTP_SEC_FETCH_SITE": "cross-site"}, False, id="cross site"),
         pytest.param({"HTTP_SEC_FETCH_SITE": "none"}, False, id="no site"),
         pytest.param({"HTTP_ORIGIN": "https://api.example.com"}, True, id="own Origin"),
-        pytest.param({"HTTP_ORIGIN": "http://api.example.com"}, False, id="Origin of another scheme"),
-        pytest.param({"HTTP_ORIGIN": "https://evil.example.com"}, False, id="Origin of another host"),
+        pytest.param(
+            {"HTTP_ORIGIN": "http://api.example.com"}, False, id="Origin of another scheme"
+        ),
+        pytest.param(
+            {"HTTP_ORIGIN": "https://evil.example.com"}, False, id="Origin of another host"
+        ),
         pytest.param({"HTTP_ORIGIN": "null"}, False, id="null Origin"),
         pytest.param(
-            {"HTTP_SEC_FETCH_SITE": "cross-site", "HTTP_ORIGIN": "https://api.example.com"}, False, id="a lie beside the truth"
+            {"HTTP_SEC_FETCH_SITE": "cross-site", "HTTP_ORIGIN": "https://api.example.com"},
+            False,
+            id="a lie beside the truth",
         ),
     ],
 )
 def test_from_cookie_counts_for_unsafe_methods_from_the_same_origin_only(method, headers, counts):
     """A request that another site started carries no token (CSRF)."""
-    assert from_cookie("token")(cookie_request(method=method, **headers)) == ("a.b.c" if counts else None)
+    assert from_cookie("token")(cookie_request(method=method, **headers)) == (
+        "a.b.c" if counts else None
+    )
 
 
 def test_from_cookie_finds_the_token_in_64_kib():
@@ -130,7 +140,10 @@ def test_from_cookie_finds_the_token_in_64_kib():
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "TRACE"])
 def test_from_cookie_counts_for_safe_methods(method):
     """Following a link from elsewhere keeps a user logged in."""
-    assert from_cookie("token")(cookie_request(method=method, HTTP_SEC_FETCH_SITE="cross-site")) == "a.b.c"
+    assert (
+        from_cookie("token")(cookie_request(method=method, HTTP_SEC_FETCH_SITE="cross-site"))
+        == "a.b.c"
+    )
 
 
 @pytest.mark.parametrize(

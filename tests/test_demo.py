@@ -28,7 +28,10 @@ def log_in(demo, user_id=1):
 
 
 def token_for(subject, clock):
-    return sign_raw({"iss": NAME, "aud": NAME, "sub": subject, "jti": subject, "exp": clock.now + 10}, secret=SECRET)
+    return sign_raw(
+        {"iss": NAME, "aud": NAME, "sub": subject, "jti": subject, "exp": clock.now + 10},
+        secret=SECRET,
+    )
 
 
 def test_index_without_token_says_what_to_try(demo):
@@ -107,14 +110,19 @@ def test_resource_without_token_is_401(demo):
     """No token, no resource; the challenge says what is wanted."""
     response = demo.get("/resource", status=401)
 
-    assert (response.json["reason"], response.headers["WWW-Authenticate"]) == ("token_missing", 'Bearer realm="api"')
+    assert (response.json["reason"], response.headers["WWW-Authenticate"]) == (
+        "token_missing",
+        'Bearer realm="api"',
+    )
 
 
 def test_resource_with_tampered_token_says_invalid(demo):
     """A changed token is told apart from an expired one."""
     head, payload, signature = log_in(demo).split(".")
 
-    response = demo.get("/resource", headers=bearer(f"{head}.{payload}.A{signature[1:]}"), status=401)
+    response = demo.get(
+        "/resource", headers=bearer(f"{head}.{payload}.A{signature[1:]}"), status=401
+    )
 
     assert response.json["reason"] == "signature_invalid"
 
@@ -139,7 +147,9 @@ def test_refresh_carries_on_after_the_token_has_expired(demo, clock):
         clock.now += 11
         answer = demo.post_json("/refresh", {"refresh_token": answer["refresh_token"]}).json
 
-        assert demo.get("/resource", headers=bearer(answer["token"])).json["user"]["name"] == "Alice"
+        assert (
+            demo.get("/resource", headers=bearer(answer["token"])).json["user"]["name"] == "Alice"
+        )
 
 
 @pytest.mark.parametrize("body", [{}, {"refresh_token": None}, {"refresh_token": "a.b.c"}, [1]])
@@ -147,7 +157,10 @@ def test_refresh_with_anything_else_is_400(demo, body):
     """Whatever is no refresh token gets the error of RFC 6749."""
     response = demo.post_json("/refresh", body, status=400)
 
-    assert (response.json["error"], response.json["reason"]) == ("invalid_grant", "refresh_token_invalid")
+    assert (response.json["error"], response.json["reason"]) == (
+        "invalid_grant",
+        "refresh_token_invalid",
+    )
 
 
 def test_reused_refresh_token_ends_the_session(demo, clock):
@@ -158,7 +171,10 @@ def test_reused_refresh_token_ends_the_session(demo, clock):
     stolen = demo.post_json("/refresh", first, status=400)
     victim = demo.post_json("/refresh", second, status=400)
 
-    assert (stolen.json["reason"], victim.json["reason"]) == ("refresh_token_reused", "refresh_token_revoked")
+    assert (stolen.json["reason"], victim.json["reason"]) == (
+        "refresh_token_reused",
+        "refresh_token_revoked",
+    )
 
 
 def test_logout_ends_one_session(demo):
@@ -166,7 +182,10 @@ def test_logout_ends_one_session(demo):
     ended, other = (demo.post_json("/login", {"user_id": 1}).json for _ in range(2))
     demo.post("/logout", headers=bearer(ended["token"]))
 
-    assert demo.get("/resource", headers=bearer(ended["token"]), status=401).json["reason"] == "token_revoked"
+    assert (
+        demo.get("/resource", headers=bearer(ended["token"]), status=401).json["reason"]
+        == "token_revoked"
+    )
     assert demo.post_json("/refresh", ended, status=400).json["reason"] == "refresh_token_revoked"
     demo.get("/resource", headers=bearer(other["token"]))
 
@@ -194,7 +213,9 @@ def test_sessions_in_a_file_survive_a_restart(clock, tmp_path):
     """With a store that stays, a session that was ended stays ended, and others go on."""
 
     def start():
-        return TestApp(lint(create_app(SECRET, store=store_at(str(tmp_path / "sessions.db")), clock=clock)))
+        return TestApp(
+            lint(create_app(SECRET, store=store_at(str(tmp_path / "sessions.db")), clock=clock))
+        )
 
     before = start()
     ended, kept = (before.post_json("/login", {"user_id": 1}).json for _ in range(2))
@@ -224,7 +245,11 @@ def test_unknown_paths_need_a_token_first(demo):
 def run_demo(*arguments, **environment):
     command = [sys.executable, str(Path(__file__).parents[1] / "demo_app.py"), *arguments]
     return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | {"JWT_SECRET": SECRET} | environment
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"JWT_SECRET": SECRET} | environment,
     )
 
 
@@ -249,16 +274,27 @@ def test_command_line_serves_and_prints_curl_lines():
 @pytest.mark.parametrize(
     ("arguments", "environment", "expected"),
     [
-        pytest.param(["--port", "http"], {}, "argument --port: invalid int value: 'http'", id="bad port"),
-        pytest.param(["--port", "70000"], {}, "cannot listen on 127.0.0.1:70000", id="impossible port"),
+        pytest.param(
+            ["--port", "http"], {}, "argument --port: invalid int value: 'http'", id="bad port"
+        ),
+        pytest.param(
+            ["--port", "70000"], {}, "cannot listen on 127.0.0.1:70000", id="impossible port"
+        ),
         pytest.param(["--colour"], {}, "unrecognized arguments: --colour", id="unknown option"),
         pytest.param(
-            ["--token-ttl", "0"], {}, "--token-ttl: 0 is not usable; write a whole number from 1 up", id="bad life time"
+            ["--token-ttl", "0"],
+            {},
+            "--token-ttl: 0 is not usable; write a whole number from 1 up",
+            id="bad life time",
         ),
         pytest.param(["--sqlite", "no/such/folder/x.db"], {}, "there is no folder", id="bad file"),
         pytest.param(["--redis", "http://x"], {}, "no URL of Redis", id="bad Redis"),
-        pytest.param(["--redis", "redis://x", "--sqlite", "x"], {}, "not allowed with", id="two stores"),
-        pytest.param([], {"JWT_SECRET": "short"}, "JWT_SECRET: 5 bytes are too short", id="weak secret"),
+        pytest.param(
+            ["--redis", "redis://x", "--sqlite", "x"], {}, "not allowed with", id="two stores"
+        ),
+        pytest.param(
+            [], {"JWT_SECRET": "short"}, "JWT_SECRET: 5 bytes are too short", id="weak secret"
+        ),
     ],
 )
 def test_command_line_mistake_is_one_line_and_code_2(arguments, environment, expected):

@@ -49,16 +49,26 @@ class Parties:
         symmetric = isinstance(self.signer, bytes)
         source = SecretKey(SECRET) if symmetric else PublicKey(public_pem(key), algorithm=algorithm)
         self._public = SECRET if symmetric else public_pem(key).decode()
-        self._imported = joserfc.jwk.import_key(self._public, "oct" if symmetric else TYPES[algorithm])
+        self._imported = joserfc.jwk.import_key(
+            self._public, "oct" if symmetric else TYPES[algorithm]
+        )
         # An age that nothing exceeds, so that an iat of the future is refused, as the others do.
         self._verifier = Verifier(
-            source, issuer=ISSUER, audience=AUDIENCE, leeway=LEEWAY, max_token_age=2**30, cache_size=0, clock=lambda: NOW
+            source,
+            issuer=ISSUER,
+            audience=AUDIENCE,
+            leeway=LEEWAY,
+            max_token_age=2**30,
+            cache_size=0,
+            clock=lambda: NOW,
         )
 
     def sign(self, header, payload):
         """Return the compact token for these texts."""
         signing_input = ".".join(map(base64url, (header, payload)))
-        signature = jwt.algorithms.get_default_algorithms()[self.algorithm].sign(signing_input.encode(), self.signer)
+        signature = jwt.algorithms.get_default_algorithms()[self.algorithm].sign(
+            signing_input.encode(), self.signer
+        )
         return f"{signing_input}.{base64url(signature)}"
 
     def ours(self, token):
@@ -67,17 +77,29 @@ class Parties:
 
     def pyjwt(self, token):
         """Return the claims that PyJWT accepts."""
-        arguments = {"audience": AUDIENCE, "issuer": ISSUER, "leeway": LEEWAY, "options": {"require": ["exp", "iat"]}}
+        arguments = {
+            "audience": AUDIENCE,
+            "issuer": ISSUER,
+            "leeway": LEEWAY,
+            "options": {"require": ["exp", "iat"]},
+        }
         return FrozenPyJWT().decode(token, self._public, algorithms=[self.algorithm], **arguments)
 
     def joserfc(self, token):
         """Return the claims that joserfc accepts."""
         # Strict means that it refuses header members it does not know, which RFC 7515 §4 wants ignored.
         registry = joserfc.jws.JWSRegistry(strict_check_header=False, algorithms=[self.algorithm])
-        decoded = joserfc.jwt.decode(token, self._imported, algorithms=[self.algorithm], registry=registry)
-        wanted = {"iss": {"essential": True, "value": ISSUER}, "aud": {"essential": True, "value": AUDIENCE}}
+        decoded = joserfc.jwt.decode(
+            token, self._imported, algorithms=[self.algorithm], registry=registry
+        )
+        wanted = {
+            "iss": {"essential": True, "value": ISSUER},
+            "aud": {"essential": True, "value": AUDIENCE},
+        }
         required = {"exp": {"essential": True}, "iat": {"essential": True}}
-        joserfc.jwt.JWTClaimsRegistry(now=NOW, leeway=LEEWAY, **wanted, **required).validate(decoded.claims)
+        joserfc.jwt.JWTClaimsRegistry(now=NOW, leeway=LEEWAY, **wanted, **required).validate(
+            decoded.claims
+        )
         return decoded.claims
 
 
@@ -88,26 +110,76 @@ def parties(private_keys):
     return {name: Parties(name, key) for name, key in keys.items()}
 
 
-GOOD = {"iss": ISSUER, "aud": AUDIENCE, "sub": "alice", "iat": NOW, "nbf": NOW, "exp": NOW + 600, "jti": "t1"}
+GOOD = {
+    "iss": ISSUER,
+    "aud": AUDIENCE,
+    "sub": "alice",
+    "iat": NOW,
+    "nbf": NOW,
+    "exp": NOW + 600,
+    "jti": "t1",
+}
 # Around each limit, and of each wrong type. Fractions stay away from the limits: PyJWT cuts them off.
 TIMES = st.sampled_from(
     [
-        *(NOW + offset for offset in (-600, -LEEWAY - 1, -LEEWAY, -LEEWAY + 1, -1, 0, 1, LEEWAY, LEEWAY + 1, 600)),
+        *(
+            NOW + offset
+            for offset in (
+                -600,
+                -LEEWAY - 1,
+                -LEEWAY,
+                -LEEWAY + 1,
+                -1,
+                0,
+                1,
+                LEEWAY,
+                LEEWAY + 1,
+                600,
+            )
+        ),
         *(NOW + 9.5, NOW - 9.5, 0, -1, -0.0, 1e15, 2**53, 2**63, 2**64, 10**30, 1e300),
         *(str(NOW + 9), "", True, False, None, [], [NOW + 9], {}),
     ]
 )
-STRINGS = st.sampled_from(["", "é", "\x00", "\ud800", "a" * 300, 5, True, None, [], ["a"], {}, {"a": 1}]) | st.text(max_size=5)
+STRINGS = st.sampled_from(
+    ["", "é", "\x00", "\ud800", "a" * 300, 5, True, None, [], ["a"], {}, {"a": 1}]
+) | st.text(max_size=5)
 AUDIENCES = st.sampled_from(
     [
-        *([AUDIENCE], ["x", AUDIENCE], [AUDIENCE, AUDIENCE], ["x"], [], [""], [[AUDIENCE]], [AUDIENCE, 5], [AUDIENCE, None]),
-        *("", "x", AUDIENCE + "/", AUDIENCE.upper(), AUDIENCE[:-1], f"{AUDIENCE} x", 5, True, None, {}, {AUDIENCE: 1}),
+        *(
+            [AUDIENCE],
+            ["x", AUDIENCE],
+            [AUDIENCE, AUDIENCE],
+            ["x"],
+            [],
+            [""],
+            [[AUDIENCE]],
+            [AUDIENCE, 5],
+            [AUDIENCE, None],
+        ),
+        *(
+            "",
+            "x",
+            AUDIENCE + "/",
+            AUDIENCE.upper(),
+            AUDIENCE[:-1],
+            f"{AUDIENCE} x",
+            5,
+            True,
+            None,
+            {},
+            {AUDIENCE: 1},
+        ),
     ]
 )
-ISSUERS = st.sampled_from(["", "x", ISSUER + "/", ISSUER.upper(), ISSUER[:-1], [ISSUER], {ISSUER: 1}, 5, None])
+ISSUERS = st.sampled_from(
+    ["", "x", ISSUER + "/", ISSUER.upper(), ISSUER[:-1], [ISSUER], {ISSUER: 1}, 5, None]
+)
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3)
+    ),
     max_leaves=4,
 )
 GONE = st.just(...)
@@ -122,7 +194,9 @@ CLAIM_CHANGES = {
 HEADER_CHANGES = {
     "typ": st.sampled_from(["JWT", "jwt", "at+jwt", "application/at+jwt", "dpop+jwt", "", 5, None]),
     "kid": st.sampled_from(["", "k", "../k", 5, None, ["k"], ...]),
-    "alg": st.sampled_from(["none", "None", "", "hs256", *ALGORITHMS, "HS512", "RS384", 5, None, ["HS256"], ...]),
+    "alg": st.sampled_from(
+        ["none", "None", "", "hs256", *ALGORITHMS, "HS512", "RS384", 5, None, ["HS256"], ...]
+    ),
     "crit": st.sampled_from([[], ["exp"], ["b64"], None]),
     "b64": st.booleans(),
     "zip": st.just("DEF"),
@@ -157,7 +231,9 @@ SPELLINGS = {
 # What is changed after it was signed is never accepted, so most tokens are left alone.
 TAMPERINGS = {
     "left alone": lambda token, index, character: token,
-    "character changed": lambda token, index, character: token[:index] + character + token[index + 1 :],
+    "character changed": lambda token, index, character: (
+        token[:index] + character + token[index + 1 :]
+    ),
     "character added": lambda token, index, character: token[:index] + character + token[index:],
     "character taken out": lambda token, index, character: token[:index] + token[index + 1 :],
     "cut off": lambda token, index, character: token[:index],
@@ -175,11 +251,17 @@ def tokens(draw, parties):
     """Return a token: good, or with one kind of fault in its claims, its header, their text or what was signed."""
     bent = draw(st.sampled_from(["claims", "claims", "claims", "header", "text", "tampering"]))
     claims = draw(changed(GOOD, CLAIM_CHANGES)) if bent in {"claims", "tampering"} else GOOD
-    header = draw(changed({"alg": parties.algorithm}, HEADER_CHANGES)) if bent == "header" else {"alg": parties.algorithm}
+    header = (
+        draw(changed({"alg": parties.algorithm}, HEADER_CHANGES))
+        if bent == "header"
+        else {"alg": parties.algorithm}
+    )
     spelling = draw(st.sampled_from(sorted(SPELLINGS))) if bent == "text" else "as it is"
     tampering = draw(st.sampled_from(sorted(TAMPERINGS))) if bent == "tampering" else "left alone"
     ascii_only = draw(st.booleans())
-    payload = SPELLINGS[spelling](json.dumps(claims, ensure_ascii=ascii_only or "\\ud" in json.dumps(claims)))
+    payload = SPELLINGS[spelling](
+        json.dumps(claims, ensure_ascii=ascii_only or "\\ud" in json.dumps(claims))
+    )
     token = parties.sign(json.dumps(header), payload)
     index, character = draw(st.integers(0, len(token) - 1)), draw(st.sampled_from("Aa0-_.=+/ \n"))
     event(f"bent: {bent}")
@@ -225,8 +307,12 @@ def test_good_token_is_accepted_by_all(parties, algorithm):
 @pytest.mark.parametrize(
     ("header", "claims", "stricter"),
     [
-        pytest.param({}, {"exp": NOW - LEEWAY + 0.5}, {"pyjwt"}, id="PyJWT cuts off the fraction of exp"),
-        pytest.param({"jku": 5}, {}, {"joserfc"}, id="joserfc looks at header members that we ignore"),
+        pytest.param(
+            {}, {"exp": NOW - LEEWAY + 0.5}, {"pyjwt"}, id="PyJWT cuts off the fraction of exp"
+        ),
+        pytest.param(
+            {"jku": 5}, {}, {"joserfc"}, id="joserfc looks at header members that we ignore"
+        ),
     ],
 )
 def test_known_places_where_others_are_stricter(parties, header, claims, stricter):

@@ -31,8 +31,12 @@ def names(monkeypatch, tmp_path):
         settings.configure(SECRET_KEY=SECRET, ALLOWED_HOSTS=["*"])
     monkeypatch.setenv("JWT_SECRET", SECRET)
     monkeypatch.chdir(tmp_path)
-    rsa_key = PrivateKey(pem_of(rsa.generate_private_key(public_exponent=65537, key_size=2048)), algorithm="RS256")
-    ec_key = PrivateKey(pem_of(ec.generate_private_key(ec.SECP256R1())), algorithm="ES256", key_id="k")
+    rsa_key = PrivateKey(
+        pem_of(rsa.generate_private_key(public_exponent=65537, key_size=2048)), algorithm="RS256"
+    )
+    ec_key = PrivateKey(
+        pem_of(ec.generate_private_key(ec.SECP256R1())), algorithm="ES256", key_id="k"
+    )
     jwk = public_jwk(ec_key.key)
     return {
         "__name__": "__main__",
@@ -43,7 +47,9 @@ def names(monkeypatch, tmp_path):
     }
 
 
-@pytest.mark.parametrize("name", ["README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))])
+@pytest.mark.parametrize(
+    "name", ["README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))]
+)
 def test_examples_run_one_after_the_other(name, names):
     """Pasted in order into one session, the examples of a document work."""
     for example in examples(name):
@@ -55,7 +61,9 @@ def test_smallest_example_does_what_it_says(names):
     exec(examples("README.md")[0], names)
     app = TestApp(names["app"])
     key = names["SecretKey"](SECRET)
-    token = TokenIssuer(key, issuer="https://id.example.com", audience="https://api.example.com").access_token("alice")
+    token = TokenIssuer(
+        key, issuer="https://id.example.com", audience="https://api.example.com"
+    ).access_token("alice")
 
     assert app.get("/", headers=bearer(token)).text == "Hello alice\n"
     assert app.get("/", status=401).json["reason"] == "token_missing"
@@ -86,14 +94,24 @@ def test_security_document_names_tests_that_exist():
 def test_links_between_documents_lead_somewhere():
     """A relative link in a document points to a file."""
     documents = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
-    links = [(path, link) for path in documents for link in re.findall(r"\]\(([\w./-]+)\)", path.read_text())]
+    links = [
+        (path, link)
+        for path in documents
+        for link in re.findall(r"\]\(([\w./-]+)\)", path.read_text())
+    ]
 
     assert [(path.name, link) for path, link in links if not (path.parent / link).exists()] == []
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "tests").glob("test_*.py")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "tests").glob("test_*.py")), ids=lambda path: path.stem
+)
 def test_every_test_states_its_law(path):
     """A test without a docstring does not say what it is for."""
-    tests = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)]
+    tests = [
+        node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)
+    ]
 
-    assert [test.name for test in tests if test.name.startswith("test_") and not ast.get_docstring(test)] == []
+    assert [
+        test.name for test in tests if test.name.startswith("test_") and not ast.get_docstring(test)
+    ] == []

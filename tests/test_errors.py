@@ -8,7 +8,14 @@ import pytest
 from webtest import TestApp
 from webtest.lint import middleware as lint
 
-from jwt_middleware import AuthError, ConfigurationError, InsufficientScope, InvalidToken, MissingToken, Unavailable
+from jwt_middleware import (
+    AuthError,
+    ConfigurationError,
+    InsufficientScope,
+    InvalidToken,
+    MissingToken,
+    Unavailable,
+)
 from jwt_middleware.arguments import refuse
 from jwt_middleware.errors import registry
 
@@ -53,7 +60,11 @@ def test_error_is_itself_a_wsgi_application(kind, reason):
 
     response = TestApp(lint(error)).get("/", status=error.status)
 
-    assert response.json == {"error": kind.error, "error_description": kind.reasons[reason], "reason": reason}
+    assert response.json == {
+        "error": kind.error,
+        "error_description": kind.reasons[reason],
+        "reason": reason,
+    }
     assert response.headers.get("WWW-Authenticate") == error.challenge()
     assert response.headers["Cache-Control"] == "no-store"
     assert response.content_type == "application/json"

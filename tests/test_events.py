@@ -32,7 +32,9 @@ def test_log_is_one_line_of_names_and_values(caplog):
     with caplog.at_level(logging.INFO, "jwt_middleware"):
         log_events(REJECTED)
 
-    assert caplog.messages == ["RequestRejected reason='token_expired' status=401 method='GET' path='/x' claim='exp'"]
+    assert caplog.messages == [
+        "RequestRejected reason='token_expired' status=401 method='GET' path='/x' claim='exp'"
+    ]
 
 
 def test_log_of_hostile_path_stays_one_line(caplog):
@@ -48,14 +50,32 @@ def test_log_of_hostile_path_stays_one_line(caplog):
     ("event", "level"),
     [
         pytest.param(REJECTED, logging.INFO, id="refusal"),
-        pytest.param(REJECTED._replace(reason="token_malformed", cause="ValueError"), logging.INFO, id="bad input"),
-        pytest.param(REJECTED._replace(reason="claim_invalid", cause="KeyError"), logging.ERROR, id="broken validator"),
-        pytest.param(REJECTED._replace(reason="check_failed", cause="KeyError"), logging.ERROR, id="broken check"),
-        pytest.param(KeyDropped(position=0, key_id=None, problem="x"), logging.WARNING, id="key dropped"),
-        pytest.param(CallableFailed(argument="render", cause="KeyError"), logging.ERROR, id="broken renderer"),
+        pytest.param(
+            REJECTED._replace(reason="token_malformed", cause="ValueError"),
+            logging.INFO,
+            id="bad input",
+        ),
+        pytest.param(
+            REJECTED._replace(reason="claim_invalid", cause="KeyError"),
+            logging.ERROR,
+            id="broken validator",
+        ),
+        pytest.param(
+            REJECTED._replace(reason="check_failed", cause="KeyError"),
+            logging.ERROR,
+            id="broken check",
+        ),
+        pytest.param(
+            KeyDropped(position=0, key_id=None, problem="x"), logging.WARNING, id="key dropped"
+        ),
+        pytest.param(
+            CallableFailed(argument="render", cause="KeyError"), logging.ERROR, id="broken renderer"
+        ),
         pytest.param(KeysRefreshed("u", ("k",), changed=True), logging.INFO, id="keys changed"),
         pytest.param(KeysRefreshed("u", ("k",), changed=False), logging.DEBUG, id="keys unchanged"),
-        pytest.param(KeysNotRefreshed("u", "x", 1, usable_for=10), logging.WARNING, id="keys stale"),
+        pytest.param(
+            KeysNotRefreshed("u", "x", 1, usable_for=10), logging.WARNING, id="keys stale"
+        ),
         pytest.param(KeysNotRefreshed("u", "x", 1, usable_for=0), logging.ERROR, id="keys gone"),
         pytest.param(KeysNotTried("u", ("RS256",), tried=8), logging.WARNING, id="too many keys"),
         pytest.param(KeyUnknown("u", "k"), logging.INFO, id="unknown key"),
@@ -95,4 +115,7 @@ def test_hook_that_raises_is_logged_and_survived(caplog):
 @pytest.mark.parametrize("kind", get_args(Event))
 def test_reference_has_a_row(kind):
     """The documentation lists each event with its fields."""
-    assert f"| `{kind.__name__}` | {', '.join(f'`{name}`' for name in kind._fields)} |" in REFERENCE.read_text()
+    assert (
+        f"| `{kind.__name__}` | {', '.join(f'`{name}`' for name in kind._fields)} |"
+        in REFERENCE.read_text()
+    )

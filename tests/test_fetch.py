@@ -152,7 +152,13 @@ def test_request_says_nothing_of_the_client(origin):
 
     ((target, lines, _),) = origin.received
     assert target == "/jwks.json"
-    assert {line.partition(":")[0] for line in lines} == {"accept", "accept-encoding", "connection", "host", "user-agent"}
+    assert {line.partition(":")[0] for line in lines} == {
+        "accept",
+        "accept-encoding",
+        "connection",
+        "host",
+        "user-agent",
+    }
     assert "accept-encoding: identity" in lines
 
 
@@ -186,10 +192,14 @@ def test_cache_control_says_how_long(origin, values, max_age):
 
 
 LATIN = st.characters(max_codepoint=255, exclude_characters="\r\n")
-DIRECTIVES = st.sampled_from(["max-age=", "max-age", '"', "=", ",", " ", "no-store", "9" * 400, "-", "1"])
+DIRECTIVES = st.sampled_from(
+    ["max-age=", "max-age", '"', "=", ",", " ", "no-store", "9" * 400, "-", "1"]
+)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(values=st.lists(st.lists(DIRECTIVES | LATIN, max_size=12).map("".join), max_size=3))
 def test_any_cache_control_is_a_number_or_nothing(origin, values):
     """No header makes a fetch fail, or a freshness that is no finite number from 0 up."""
@@ -211,7 +221,9 @@ def test_certificate_of_another_name_is_refused(tmp_path, old):
     """Whom one trusts speaks for the names in its certificate only."""
     tls = identity(x509.DNSName("id.example.com"), tmp_path)
     with Origin(old, tls=tls.server) as origin:
-        assert "CERTIFICATE_VERIFY_FAILED" in str(refusal(origin.url, timeout=GENEROUS, ssl_context=tls.client))
+        assert "CERTIFICATE_VERIFY_FAILED" in str(
+            refusal(origin.url, timeout=GENEROUS, ssl_context=tls.client)
+        )
         assert origin.received == []
 
 
@@ -223,7 +235,9 @@ def test_certificate_of_an_unknown_authority_is_refused(tmp_path, old):
         assert origin.received == []
 
 
-@pytest.mark.parametrize("behaviour", params(BEFORE_THE_REQUEST, ["drip in the head", "drip in the body", "hang"]))
+@pytest.mark.parametrize(
+    "behaviour", params(BEFORE_THE_REQUEST, ["drip in the head", "drip in the body", "hang"])
+)
 def test_tls_is_bounded_by_the_same_deadline(tmp_path, old, behaviour):
     """Neither a handshake nor what comes after it may take longer than the whole."""
     tls = identity(x509.IPAddress(ipaddress.ip_address("127.0.0.1")), tmp_path)
@@ -241,7 +255,10 @@ def test_proxies_of_the_environment_are_not_used(origin):
 def test_proxy_forwards_a_plain_request(origin):
     """For http, the proxy gets the whole URL."""
     with Proxy() as proxy:
-        assert fetch(origin.url, timeout=GENEROUS, proxies={"http": proxy.url}).body == origin.document()
+        assert (
+            fetch(origin.url, timeout=GENEROUS, proxies={"http": proxy.url}).body
+            == origin.document()
+        )
         assert proxy.asked == [f"GET {origin.url} HTTP/1.1"]
 
 
@@ -250,7 +267,9 @@ def test_proxy_tunnels_tls(tmp_path, old):
     tls = identity(x509.DNSName("id.example.com"), tmp_path)
     with Origin(old, tls=tls.server) as origin, Proxy() as proxy:
         url = origin.url.replace("127.0.0.1", "id.example.com")
-        body = fetch(url, timeout=GENEROUS, proxies={"https": proxy.url}, ssl_context=tls.client).body
+        body = fetch(
+            url, timeout=GENEROUS, proxies={"https": proxy.url}, ssl_context=tls.client
+        ).body
         assert body == origin.document()
         assert proxy.asked[0].startswith("CONNECT id.example.com:")
 
@@ -258,7 +277,9 @@ def test_proxy_tunnels_tls(tmp_path, old):
 @pytest.mark.parametrize(
     "options",
     [
-        pytest.param({"answer": b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"}, id="refuses"),
+        pytest.param(
+            {"answer": b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"}, id="refuses"
+        ),
         pytest.param({"answer": b"\x00garbage\r\n\r\n"}, id="garbage"),
         pytest.param({"drip": b"HTTP/1.1 200 OK\r\nX-Header: " + b"x" * 200}, id="drips"),
     ],
@@ -278,7 +299,9 @@ def events():
 @pytest.fixture
 def app(origin, make_verifier, clock, events):
     """The house, with keys from the origin."""
-    keys = RemoteJWKSet(origin.url, allow_http=True, timeout=TIMEOUT, clock=clock, on_event=events.append)
+    keys = RemoteJWKSet(
+        origin.url, allow_http=True, timeout=TIMEOUT, clock=clock, on_event=events.append
+    )
     return client(make_verifier(keys), on_event=lambda event: None)
 
 
@@ -298,7 +321,9 @@ def wait_for(events, count):
 
 
 @pytest.mark.parametrize("behaviour", params(BROKEN, UNREADABLE))
-def test_fault_after_a_good_load_is_not_noticed(origin, app, events, old, new, clock, token_of, behaviour):
+def test_fault_after_a_good_load_is_not_noticed(
+    origin, app, events, old, new, clock, token_of, behaviour
+):
     """Known keys go on, each attempt is one event and nothing is tried during the pause; the next good answer is taken."""
     get(app, token_of(old))
     origin.behaviour = behaviour
@@ -319,7 +344,9 @@ def test_fault_after_a_good_load_is_not_noticed(origin, app, events, old, new, c
 
 
 @pytest.mark.parametrize("behaviour", params(BROKEN, UNREADABLE))
-def test_fault_before_any_load_is_503_until_it_ends(origin, app, events, old, clock, token_of, behaviour):
+def test_fault_before_any_load_is_503_until_it_ends(
+    origin, app, events, old, clock, token_of, behaviour
+):
     """Without keys nobody is let in, nobody gets a 401 or a 500, and a good answer is taken within a cooldown."""
     origin.behaviour = behaviour
     response = get(app, token_of(old), status=503)
@@ -332,7 +359,9 @@ def test_fault_before_any_load_is_503_until_it_ends(origin, app, events, old, cl
 
 
 @pytest.mark.parametrize("behaviour", params(BROKEN, UNREADABLE))
-def test_fault_while_a_new_key_is_looked_for_is_503(origin, app, events, old, new, clock, token_of, behaviour):
+def test_fault_while_a_new_key_is_looked_for_is_503(
+    origin, app, events, old, new, clock, token_of, behaviour
+):
     """A key that may be good is not refused for the server's fault, and the known ones never wait for it."""
     get(app, token_of(old))
     origin.behaviour, origin.keys = behaviour, [new, old]

@@ -9,7 +9,15 @@ from webtest.lint import middleware as lint
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.test import Client, create_environ, run_wsgi_app
 
-from jwt_middleware import InsufficientScope, JWTMiddleware, Policy, optional, public, require, token_from
+from jwt_middleware import (
+    InsufficientScope,
+    JWTMiddleware,
+    Policy,
+    optional,
+    public,
+    require,
+    token_from,
+)
 from tests.apps import FACTORIES, PIECES, Boom, bottle_app, django_app, falcon_app, flask_app
 from tests.conftest import NOW, bearer, good_claims, sign_raw
 
@@ -55,7 +63,10 @@ def guarded(app, verifier):
     "claims",
     [
         pytest.param({}, id="plain"),
-        pytest.param({"roles": ["a", {"b": [None, 1.5, True]}], "name": "Jürgen \U0001f600 \x00"}, id="nested and beyond ASCII"),
+        pytest.param(
+            {"roles": ["a", {"b": [None, 1.5, True]}], "name": "Jürgen \U0001f600 \x00"},
+            id="nested and beyond ASCII",
+        ),
         pytest.param({"sub": None}, id="without subject"),
     ],
 )
@@ -63,7 +74,10 @@ def test_app_with_valid_token_sees_the_signed_claims(guarded, claims):
     """What was signed is what the application reads, and nothing else."""
     response = guarded.client.get("/whoami", headers=signed(**claims))
 
-    assert response.json == {"claims": good_claims(**claims), "subject": good_claims(**claims).get("sub")}
+    assert response.json == {
+        "claims": good_claims(**claims),
+        "subject": good_claims(**claims).get("sub"),
+    }
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "DELETE"])
@@ -88,7 +102,9 @@ def test_app_without_valid_token_is_not_reached(guarded, method, headers, status
     assert response.body == b"" if method == "HEAD" else response.json["reason"] == reason
 
 
-@pytest.mark.parametrize("headers", [pytest.param({}, id="no token"), pytest.param(bearer("bad"), id="bad token")])
+@pytest.mark.parametrize(
+    "headers", [pytest.param({}, id="no token"), pytest.param(bearer("bad"), id="bad token")]
+)
 def test_app_on_public_path_is_open(guarded, headers):
     """A public path serves everybody, whatever the framework."""
     assert guarded.client.get("/health", headers=headers).text == "fine"
@@ -99,7 +115,10 @@ def test_app_on_path_that_wants_a_scope_is_403_without(guarded):
     response = guarded.client.get("/stream", headers=signed(scope="orders:read"), status=403)
 
     assert guarded.calls == 0
-    assert (response.json["reason"], response.json["scope"]) == ("scope_insufficient", "stream:read")
+    assert (response.json["reason"], response.json["scope"]) == (
+        "scope_insufficient",
+        "stream:read",
+    )
 
 
 def test_app_on_path_that_wants_a_scope_is_reached_with_it(guarded):
@@ -134,7 +153,9 @@ def test_app_never_takes_claims_from_a_header(guarded, name):
 def outcome(app, method, path, body, headers):
     """Return all that a client gets to see of a request, or the exception that the server does."""
     try:
-        response = TestApp(app).request(path, method=method, body=body, headers=headers, expect_errors=True)
+        response = TestApp(app).request(
+            path, method=method, body=body, headers=headers, expect_errors=True
+        )
     except Boom:
         return Boom
     return response.status, response.headerlist, response.body
@@ -171,7 +192,9 @@ def test_app_receives_a_posted_body_intact(guarded):
     # From 10 KiB on, WebOb takes a temporary file and does not close it.
     sent = bytes(range(256)) * 32
 
-    response = guarded.client.post("/echo", sent, headers=signed(), content_type="application/octet-stream")
+    response = guarded.client.post(
+        "/echo", sent, headers=signed(), content_type="application/octet-stream"
+    )
 
     assert response.body == sent
 
@@ -198,7 +221,11 @@ def test_app_routes_on_a_path_beyond_ascii(guarded):
 
 def test_app_below_a_prefix_is_judged_by_its_own_paths(app, verifier):
     """Where an outer router takes a prefix off, the policy speaks of what is left, as the application does."""
-    client = TestApp(DispatcherMiddleware(lint(FACTORIES["plain"]()), {"/api": JWTMiddleware(app, verifier, policy=POLICY)}))
+    client = TestApp(
+        DispatcherMiddleware(
+            lint(FACTORIES["plain"]()), {"/api": JWTMiddleware(app, verifier, policy=POLICY)}
+        )
+    )
 
     assert client.get("/api/health").text == "fine"
     assert client.get("/api/whoami", headers=signed()).json["subject"] == "alice"
@@ -227,9 +254,9 @@ def test_flask_view_may_raise_a_refusal(verifier):
         raise InsufficientScope(scopes=["orders:read"])
 
     by_view = TestApp(JWTMiddleware(app, verifier)).get("/orders", headers=signed(), status=403)
-    by_rule = Guarded(app, verifier, policy=Policy(require("/orders", scopes=["orders:read"]))).client.get(
-        "/orders", headers=signed(), status=403
-    )
+    by_rule = Guarded(
+        app, verifier, policy=Policy(require("/orders", scopes=["orders:read"]))
+    ).client.get("/orders", headers=signed(), status=403)
 
     assert (by_view.body, sorted(by_view.headerlist)) == (by_rule.body, sorted(by_rule.headerlist))
 

@@ -21,10 +21,15 @@ PAGE = Path(__file__).parents[1] / "docs" / "identity-providers.md"
 HEADING = re.compile(r"^##+ (.+)$", re.MULTILINE)
 EXAMPLE = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 INTRODUCTION, *SECTIONS = HEADING.split(PAGE.read_text())
-RECIPES = {title: EXAMPLE.search(text)[1] for title, text in zip(SECTIONS[::2], SECTIONS[1::2], strict=True)}
+RECIPES = {
+    title: EXAMPLE.search(text)[1]
+    for title, text in zip(SECTIONS[::2], SECTIONS[1::2], strict=True)
+}
 
 PUBLISHED, ANOTHER = RSAKey.generate_key(2048), RSAKey.generate_key(2048)
-CLIENT_SECRET = OctKey.import_key("a client's secret, which providers sign with as well: more than sixty-four bytes")
+CLIENT_SECRET = OctKey.import_key(
+    "a client's secret, which providers sign with as well: more than sixty-four bytes"
+)
 ANY_HEADER = jws.JWSRegistry(algorithms=["RS256", "HS256", "HS512"], strict_check_header=False)
 CERTIFICATE = "MIIDBTCCAe2gAwIBAgIQ"  # Nobody reads it.
 
@@ -55,7 +60,11 @@ class Provider:
         now = int(time.time())
         times = {"iat": now, "exp": now + 3600}
         header, claims = (
-            {name: value for name, value in {**usual, **(changes or {})}.items() if value is not None}
+            {
+                name: value
+                for name, value in {**usual, **(changes or {})}.items()
+                if value is not None
+            }
             for usual, changes in [(self.header, header), (self.claims | times, claims)]
         )
         signer = CLIENT_SECRET if header["alg"].startswith("HS") else key
@@ -102,7 +111,10 @@ def keycloak(realm):
             "acr": "1",
             "allowed-origins": ["https://web.example.com"],
             "realm_access": {"roles": ["offline_access", "admin"]},
-            "resource_access": {"orders-api": {"roles": ["clerk"]}, "account": {"roles": ["view-profile"]}},
+            "resource_access": {
+                "orders-api": {"roles": ["clerk"]},
+                "account": {"roles": ["view-profile"]},
+            },
             "scope": "openid profile orders:write",
             "email_verified": True,
             "preferred_username": "alice",
@@ -231,7 +243,12 @@ def cognito(pool):
     """Return a user pool, which has one key for ID tokens and another for access tokens."""
     issuer = f"https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_{pool}"
     return Provider(
-        metadata(issuer, f"{issuer}/.well-known/jwks.json", jwk("id=", ANOTHER), jwk("abcdefghijklmnopqrsexample=")),
+        metadata(
+            issuer,
+            f"{issuer}/.well-known/jwks.json",
+            jwk("id=", ANOTHER),
+            jwk("abcdefghijklmnopqrsexample="),
+        ),
         {"kid": "abcdefghijklmnopqrsexample="},
         {
             "sub": "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee",
@@ -278,11 +295,33 @@ ENTRA_KNOWN = "Microsoft Entra ID: customers that you know"
 ENTRA_ANY = "Microsoft Entra ID: any tenant"
 ENTRA_1 = "Microsoft Entra ID: tokens of version 1"
 
-ID_TOKEN_OF_KEYCLOAK = {"typ": "ID", "aud": "web", "scope": None, "realm_access": None, "resource_access": None}
-ID_TOKEN_OF_AUTH0 = {"aud": "K1AUPhZq8mRi0Q0pjhkfu1D7y6KjDQja", "azp": None, "scope": None, "permissions": None}
-ID_TOKEN_OF_OKTA = {"aud": "0oabucvyc38HLL1ef0h7", "cid": None, "uid": None, "scp": None, "amr": ["pwd"]}
+ID_TOKEN_OF_KEYCLOAK = {
+    "typ": "ID",
+    "aud": "web",
+    "scope": None,
+    "realm_access": None,
+    "resource_access": None,
+}
+ID_TOKEN_OF_AUTH0 = {
+    "aud": "K1AUPhZq8mRi0Q0pjhkfu1D7y6KjDQja",
+    "azp": None,
+    "scope": None,
+    "permissions": None,
+}
+ID_TOKEN_OF_OKTA = {
+    "aud": "0oabucvyc38HLL1ef0h7",
+    "cid": None,
+    "uid": None,
+    "scp": None,
+    "amr": ["pwd"],
+}
 ID_TOKEN_OF_ENTRA = {"azp": None, "azpacr": None, "scp": None, "nonce": "12345"}
-ID_TOKEN_OF_COGNITO = {"aud": "1example23456789", "client_id": None, "scope": None, "token_use": "id"}
+ID_TOKEN_OF_COGNITO = {
+    "aud": "1example23456789",
+    "client_id": None,
+    "scope": None,
+    "token_use": "id",
+}
 
 
 def run(title, internet):
@@ -316,7 +355,12 @@ GOOD = [
     pytest.param("Any provider", PLAIN, {}, id="any"),
     pytest.param("Keycloak", KEYCLOAK, {}, id="keycloak"),
     pytest.param("Auth0", AUTH0, {}, id="auth0"),
-    pytest.param("Auth0", AUTH0, {"sub": "K1AU@clients", "gty": "client-credentials", "aud": API}, id="auth0, machine"),
+    pytest.param(
+        "Auth0",
+        AUTH0,
+        {"sub": "K1AU@clients", "gty": "client-credentials", "aud": API},
+        id="auth0, machine",
+    ),
     pytest.param("Okta", OKTA, {}, id="okta"),
     pytest.param("Microsoft Entra ID", ENTRA, {}, id="entra"),
     pytest.param(ENTRA_1, ENTRA_V1, {}, id="entra, version 1"),
@@ -337,22 +381,60 @@ def test_recipe_accepts_the_provider_s_tokens(title, provider, claims):
     """A token of the documented shape passes the whole middleware; its claims and scopes arrive."""
     verifier, token = verifier_of(title, provider), provider.token(claims=claims)
 
-    assert client(verifier).get("/", headers=bearer(token)).json.items() >= (provider.claims | claims).items()
+    assert (
+        client(verifier).get("/", headers=bearer(token)).json.items()
+        >= (provider.claims | claims).items()
+    )
     assert verifier.verify(token).scopes == provider.scopes
 
 
 BAD = [
-    pytest.param("Any provider", PLAIN, {"typ": "JWT"}, {"aud": API}, "type_not_allowed", id="any, ID token"),
-    pytest.param("Any provider", PLAIN, {}, {"aud": "https://b.example.com"}, "audience_mismatch", id="any, another API"),
-    pytest.param("Any provider", PLAIN, {}, {"iss": "https://id.example.com/"}, "issuer_not_trusted", id="any, a slash more"),
-    pytest.param("Keycloak", KEYCLOAK, {}, ID_TOKEN_OF_KEYCLOAK, "audience_mismatch", id="keycloak, ID token"),
     pytest.param(
-        "Keycloak", KEYCLOAK, {}, {"typ": "ID", "aud": "orders-api"}, "claim_invalid", id="keycloak, ID token of the API's client"
+        "Any provider", PLAIN, {"typ": "JWT"}, {"aud": API}, "type_not_allowed", id="any, ID token"
     ),
     pytest.param(
-        "Keycloak", KEYCLOAK, {"alg": "HS512"}, {"typ": "Refresh"}, "algorithm_not_allowed", id="keycloak, refresh token"
+        "Any provider",
+        PLAIN,
+        {},
+        {"aud": "https://b.example.com"},
+        "audience_mismatch",
+        id="any, another API",
     ),
-    pytest.param("Keycloak", KEYCLOAK, {}, {"aud": "account"}, "audience_mismatch", id="keycloak, no audience mapper"),
+    pytest.param(
+        "Any provider",
+        PLAIN,
+        {},
+        {"iss": "https://id.example.com/"},
+        "issuer_not_trusted",
+        id="any, a slash more",
+    ),
+    pytest.param(
+        "Keycloak", KEYCLOAK, {}, ID_TOKEN_OF_KEYCLOAK, "audience_mismatch", id="keycloak, ID token"
+    ),
+    pytest.param(
+        "Keycloak",
+        KEYCLOAK,
+        {},
+        {"typ": "ID", "aud": "orders-api"},
+        "claim_invalid",
+        id="keycloak, ID token of the API's client",
+    ),
+    pytest.param(
+        "Keycloak",
+        KEYCLOAK,
+        {"alg": "HS512"},
+        {"typ": "Refresh"},
+        "algorithm_not_allowed",
+        id="keycloak, refresh token",
+    ),
+    pytest.param(
+        "Keycloak",
+        KEYCLOAK,
+        {},
+        {"aud": "account"},
+        "audience_mismatch",
+        id="keycloak, no audience mapper",
+    ),
     pytest.param(
         "Keycloak",
         KEYCLOAK,
@@ -362,9 +444,30 @@ BAD = [
         id="keycloak, another realm",
     ),
     pytest.param("Auth0", AUTH0, {}, ID_TOKEN_OF_AUTH0, "audience_mismatch", id="auth0, ID token"),
-    pytest.param("Auth0", AUTH0, {"alg": "HS256"}, {}, "algorithm_not_allowed", id="auth0, API signs with HS256"),
-    pytest.param("Auth0", AUTH0, {}, {"iss": "https://example.eu.auth0.com"}, "issuer_not_trusted", id="auth0, no slash"),
-    pytest.param("Auth0", AUTH0, {}, {"iss": "https://evil.eu.auth0.com/"}, "issuer_not_trusted", id="auth0, another tenant"),
+    pytest.param(
+        "Auth0",
+        AUTH0,
+        {"alg": "HS256"},
+        {},
+        "algorithm_not_allowed",
+        id="auth0, API signs with HS256",
+    ),
+    pytest.param(
+        "Auth0",
+        AUTH0,
+        {},
+        {"iss": "https://example.eu.auth0.com"},
+        "issuer_not_trusted",
+        id="auth0, no slash",
+    ),
+    pytest.param(
+        "Auth0",
+        AUTH0,
+        {},
+        {"iss": "https://evil.eu.auth0.com/"},
+        "issuer_not_trusted",
+        id="auth0, another tenant",
+    ),
     pytest.param("Okta", OKTA, {}, ID_TOKEN_OF_OKTA, "audience_mismatch", id="okta, ID token"),
     pytest.param(
         "Okta",
@@ -382,9 +485,25 @@ BAD = [
         "type_not_allowed",
         id="okta, organisation's token",
     ),
-    pytest.param("Okta", OKTA, {}, {"iss": "https://example.okta.com"}, "issuer_not_trusted", id="okta, organisation's issuer"),
-    pytest.param("Microsoft Entra ID", ENTRA, {}, ID_TOKEN_OF_ENTRA, "claim_missing", id="entra, ID token"),
-    pytest.param("Microsoft Entra ID", ENTRA, {}, {"aud": "another"}, "audience_mismatch", id="entra, another API"),
+    pytest.param(
+        "Okta",
+        OKTA,
+        {},
+        {"iss": "https://example.okta.com"},
+        "issuer_not_trusted",
+        id="okta, organisation's issuer",
+    ),
+    pytest.param(
+        "Microsoft Entra ID", ENTRA, {}, ID_TOKEN_OF_ENTRA, "claim_missing", id="entra, ID token"
+    ),
+    pytest.param(
+        "Microsoft Entra ID",
+        ENTRA,
+        {},
+        {"aud": "another"},
+        "audience_mismatch",
+        id="entra, another API",
+    ),
     pytest.param(
         "Microsoft Entra ID",
         ENTRA,
@@ -393,13 +512,52 @@ BAD = [
         "audience_mismatch",
         id="entra, Graph's token",
     ),
-    pytest.param("Microsoft Entra ID", ENTRA, {}, entra(CUSTOMER).claims, "issuer_not_trusted", id="entra, another tenant"),
-    pytest.param("Microsoft Entra ID", ENTRA, {}, ENTRA_V1.claims, "issuer_not_trusted", id="entra, version 1 for version 2"),
-    pytest.param(ENTRA_1, ENTRA_V1, {}, ENTRA.claims, "issuer_not_trusted", id="entra, version 2 for version 1"),
-    pytest.param(ENTRA_1, ENTRA_V1, {}, {"appid": None, "aud": ENTRA_API}, "claim_missing", id="entra, ID token of version 1"),
-    pytest.param(ENTRA_KNOWN, ENTRA, {}, ORGANIZATIONS.claims, "issuer_not_trusted", id="entra, no customer"),
-    pytest.param(ENTRA_ANY, ORGANIZATIONS, {}, {"tid": CUSTOMER}, "issuer_not_trusted", id="entra, tid of another tenant"),
-    pytest.param(ENTRA_ANY, ORGANIZATIONS, {}, {"tid": None}, "issuer_not_trusted", id="entra, no tid"),
+    pytest.param(
+        "Microsoft Entra ID",
+        ENTRA,
+        {},
+        entra(CUSTOMER).claims,
+        "issuer_not_trusted",
+        id="entra, another tenant",
+    ),
+    pytest.param(
+        "Microsoft Entra ID",
+        ENTRA,
+        {},
+        ENTRA_V1.claims,
+        "issuer_not_trusted",
+        id="entra, version 1 for version 2",
+    ),
+    pytest.param(
+        ENTRA_1,
+        ENTRA_V1,
+        {},
+        ENTRA.claims,
+        "issuer_not_trusted",
+        id="entra, version 2 for version 1",
+    ),
+    pytest.param(
+        ENTRA_1,
+        ENTRA_V1,
+        {},
+        {"appid": None, "aud": ENTRA_API},
+        "claim_missing",
+        id="entra, ID token of version 1",
+    ),
+    pytest.param(
+        ENTRA_KNOWN, ENTRA, {}, ORGANIZATIONS.claims, "issuer_not_trusted", id="entra, no customer"
+    ),
+    pytest.param(
+        ENTRA_ANY,
+        ORGANIZATIONS,
+        {},
+        {"tid": CUSTOMER},
+        "issuer_not_trusted",
+        id="entra, tid of another tenant",
+    ),
+    pytest.param(
+        ENTRA_ANY, ORGANIZATIONS, {}, {"tid": None}, "issuer_not_trusted", id="entra, no tid"
+    ),
     pytest.param(
         ENTRA_ANY,
         ORGANIZATIONS,
@@ -408,20 +566,85 @@ BAD = [
         "issuer_not_trusted",
         id="entra, no issuer of Microsoft's",
     ),
-    pytest.param("Amazon Cognito", COGNITO, {}, ID_TOKEN_OF_COGNITO, "audience_mismatch", id="cognito, ID token"),
-    pytest.param("Amazon Cognito", COGNITO, {}, {"token_use": "id"}, "claim_invalid", id="cognito, ID token without aud"),
-    pytest.param("Amazon Cognito", COGNITO, {}, {"client_id": "another"}, "claim_invalid", id="cognito, another client"),
-    pytest.param("Amazon Cognito", COGNITO, {}, {"client_id": None}, "claim_missing", id="cognito, no client"),
-    pytest.param("Amazon Cognito", COGNITO, {}, {"aud": API}, "audience_mismatch", id="cognito, bound to a resource"),
     pytest.param(
-        "Amazon Cognito", COGNITO, {}, {"iss": cognito("Other").claims["iss"]}, "issuer_not_trusted", id="cognito, pool"
+        "Amazon Cognito",
+        COGNITO,
+        {},
+        ID_TOKEN_OF_COGNITO,
+        "audience_mismatch",
+        id="cognito, ID token",
     ),
-    pytest.param("Google", GOOGLE, {}, {"aud": "another.apps.googleusercontent.com"}, "audience_mismatch", id="google, client"),
+    pytest.param(
+        "Amazon Cognito",
+        COGNITO,
+        {},
+        {"token_use": "id"},
+        "claim_invalid",
+        id="cognito, ID token without aud",
+    ),
+    pytest.param(
+        "Amazon Cognito",
+        COGNITO,
+        {},
+        {"client_id": "another"},
+        "claim_invalid",
+        id="cognito, another client",
+    ),
+    pytest.param(
+        "Amazon Cognito", COGNITO, {}, {"client_id": None}, "claim_missing", id="cognito, no client"
+    ),
+    pytest.param(
+        "Amazon Cognito",
+        COGNITO,
+        {},
+        {"aud": API},
+        "audience_mismatch",
+        id="cognito, bound to a resource",
+    ),
+    pytest.param(
+        "Amazon Cognito",
+        COGNITO,
+        {},
+        {"iss": cognito("Other").claims["iss"]},
+        "issuer_not_trusted",
+        id="cognito, pool",
+    ),
+    pytest.param(
+        "Google",
+        GOOGLE,
+        {},
+        {"aud": "another.apps.googleusercontent.com"},
+        "audience_mismatch",
+        id="google, client",
+    ),
     pytest.param("Google", GOOGLE, {}, {"hd": None}, "claim_missing", id="google, private account"),
-    pytest.param("Google", GOOGLE, {}, {"hd": "evil.example"}, "claim_invalid", id="google, another domain"),
-    pytest.param("Google", GOOGLE, {}, {"iss": "http://accounts.google.com"}, "issuer_not_trusted", id="google, http"),
-    pytest.param("Several at once", AUTH0, {}, {"iss": "https://id.example.com"}, "issuer_not_trusted", id="several, a third"),
-    pytest.param("Several at once", AUTH0, {}, {"aud": "orders-api"}, "audience_mismatch", id="several, the other's audience"),
+    pytest.param(
+        "Google", GOOGLE, {}, {"hd": "evil.example"}, "claim_invalid", id="google, another domain"
+    ),
+    pytest.param(
+        "Google",
+        GOOGLE,
+        {},
+        {"iss": "http://accounts.google.com"},
+        "issuer_not_trusted",
+        id="google, http",
+    ),
+    pytest.param(
+        "Several at once",
+        AUTH0,
+        {},
+        {"iss": "https://id.example.com"},
+        "issuer_not_trusted",
+        id="several, a third",
+    ),
+    pytest.param(
+        "Several at once",
+        AUTH0,
+        {},
+        {"aud": "orders-api"},
+        "audience_mismatch",
+        id="several, the other's audience",
+    ),
 ]
 
 
@@ -435,14 +658,28 @@ def test_recipe_refuses_the_provider_s_other_tokens(title, provider, header, cla
     ("title", "provider", "token", "reason"),
     [
         pytest.param(
-            "Auth0", AUTH0, "eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0..aXY.dGV4dA.dGFn", "token_malformed", id="auth0, JWE"
+            "Auth0",
+            AUTH0,
+            "eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0..aXY.dGV4dA.dGFn",
+            "token_malformed",
+            id="auth0, JWE",
         ),
-        pytest.param("Google", GOOGLE, "ya29.a0AfB_byC2dYx1", "token_malformed", id="google, access token"),
         pytest.param(
-            "Microsoft Entra ID", ENTRA, ENTRA.token({"nonce": "x"}, key=ANOTHER), "signature_invalid", id="entra, Graph's"
+            "Google", GOOGLE, "ya29.a0AfB_byC2dYx1", "token_malformed", id="google, access token"
         ),
         pytest.param(
-            ENTRA_ANY, ORGANIZATIONS, ORGANIZATIONS.token({"kid": "personal"}, key=ANOTHER), "issuer_not_trusted", id="entra, key"
+            "Microsoft Entra ID",
+            ENTRA,
+            ENTRA.token({"nonce": "x"}, key=ANOTHER),
+            "signature_invalid",
+            id="entra, Graph's",
+        ),
+        pytest.param(
+            ENTRA_ANY,
+            ORGANIZATIONS,
+            ORGANIZATIONS.token({"kid": "personal"}, key=ANOTHER),
+            "issuer_not_trusted",
+            id="entra, key",
         ),
     ],
 )
@@ -456,14 +693,32 @@ def test_recipe_refuses_tokens_that_it_cannot_verify(title, provider, token, rea
     [
         pytest.param("Any provider", PLAIN, "/orders/7", {"scope": "orders:read"}, id="any, scope"),
         pytest.param("Keycloak", KEYCLOAK, "/orders/7", {"scope": "openid"}, id="keycloak, scope"),
-        pytest.param("Keycloak", KEYCLOAK, "/admin/users", {"realm_access": {"roles": ["offline_access"]}}, id="keycloak, role"),
-        pytest.param("Keycloak", KEYCLOAK, "/admin/users", {"realm_access": None}, id="keycloak, no roles"),
+        pytest.param(
+            "Keycloak",
+            KEYCLOAK,
+            "/admin/users",
+            {"realm_access": {"roles": ["offline_access"]}},
+            id="keycloak, role",
+        ),
+        pytest.param(
+            "Keycloak", KEYCLOAK, "/admin/users", {"realm_access": None}, id="keycloak, no roles"
+        ),
         pytest.param("Auth0", AUTH0, "/orders/7", {"scope": "openid"}, id="auth0, scope"),
         pytest.param("Auth0", AUTH0, "/admin/users", {"permissions": []}, id="auth0, permission"),
-        pytest.param("Auth0", AUTH0, "/admin/users", {"permissions": None}, id="auth0, no permissions"),
+        pytest.param(
+            "Auth0", AUTH0, "/admin/users", {"permissions": None}, id="auth0, no permissions"
+        ),
         pytest.param("Okta", OKTA, "/orders/7", {"scp": ["openid"]}, id="okta, scope"),
-        pytest.param("Microsoft Entra ID", ENTRA, "/orders/7", {"scp": None, "roles": ["Orders.Write"]}, id="entra, scope"),
-        pytest.param("Amazon Cognito", COGNITO, "/orders/7", {"scope": "openid"}, id="cognito, scope"),
+        pytest.param(
+            "Microsoft Entra ID",
+            ENTRA,
+            "/orders/7",
+            {"scp": None, "roles": ["Orders.Write"]},
+            id="entra, scope",
+        ),
+        pytest.param(
+            "Amazon Cognito", COGNITO, "/orders/7", {"scope": "openid"}, id="cognito, scope"
+        ),
     ],
 )
 def test_policy_of_a_recipe_reads_the_provider_s_permissions(title, provider, path, missing):
@@ -479,7 +734,9 @@ def test_policy_of_entra_admits_programs_by_their_roles():
     """A program acts for itself: it has roles instead of scopes."""
     names = run("Microsoft Entra ID", Site(ENTRA.documents))
     app = client(names["verifier"], policy=names["policy"])
-    program, user = (bearer(ENTRA.token(claims=claims)) for claims in ({"scp": None, "roles": ["Jobs.Run"]}, {}))
+    program, user = (
+        bearer(ENTRA.token(claims=claims)) for claims in ({"scp": None, "roles": ["Jobs.Run"]}, {})
+    )
 
     assert app.post("/jobs/1", headers=program, status=200)
     assert app.post("/jobs/1", headers=user, status=403)
@@ -498,7 +755,10 @@ def test_recipe_fetches_nothing_before_it_needs_it(title):
 @pytest.mark.parametrize(("title", "provider", "claims"), GOOD)
 def test_recipe_believes_only_published_keys(title, provider, claims):
     """A token of the right shape that another key has signed is refused."""
-    assert refusal(verifier_of(title, provider), provider.token(claims=claims, key=ANOTHER)) == "signature_invalid"
+    assert (
+        refusal(verifier_of(title, provider), provider.token(claims=claims, key=ANOTHER))
+        == "signature_invalid"
+    )
 
 
 def test_each_recipe_has_a_provider_here():
@@ -513,8 +773,17 @@ def test_discovery_of_entra_needs_the_tenant_s_id(tenant):
     """The page says so: metadata of anything else names another issuer, and the keys are not taken from it."""
     url = f"https://login.microsoftonline.com/{tenant}/v2.0"
     named = ANY_TENANT if "." not in tenant else ANY_TENANT.replace("{tenantid}", DIRECTORY)
-    internet = Site({f"{url}/.well-known/openid-configuration": {"issuer": named, "jwks_uri": "https://x.example.com"}})
+    internet = Site(
+        {
+            f"{url}/.well-known/openid-configuration": {
+                "issuer": named,
+                "jwks_uri": "https://x.example.com",
+            }
+        }
+    )
     keys = RemoteJWKSet.discover(url, fetch=internet)
 
     assert not keys.ready()
-    assert keys.status().problem == f"ValueError: the metadata is of {named!r}, not of {url!r}"[:200]
+    assert (
+        keys.status().problem == f"ValueError: the metadata is of {named!r}, not of {url!r}"[:200]
+    )

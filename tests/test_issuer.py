@@ -32,7 +32,11 @@ def test_access_token_has_the_claims_of_the_profile(issuer):
 
 def test_access_token_carries_what_it_is_given(issuer):
     """Scopes, client and further claims are signed along."""
-    _, claims = decoded(issuer.access_token("alice", scopes=["a", "b"], client_id="app", claims={"tenant": {"id": 7}}))
+    _, claims = decoded(
+        issuer.access_token(
+            "alice", scopes=["a", "b"], client_id="app", claims={"tenant": {"id": 7}}
+        )
+    )
 
     assert (claims["scope"], claims["client_id"], claims["tenant"]) == ("a b", "app", {"id": 7})
 
@@ -52,7 +56,9 @@ def test_access_token_is_new_each_time(issuer, clock):
 def test_access_token_is_accepted_with_the_published_keys(private_keys, algorithm):
     """Whoever reads the published set can verify, by the profile of RFC 9068."""
     clock = Clock()
-    issuer = TokenIssuer(private_keys[algorithm], issuer=ISSUER, audience=[AUDIENCE, "other"], clock=clock)
+    issuer = TokenIssuer(
+        private_keys[algorithm], issuer=ISSUER, audience=[AUDIENCE, "other"], clock=clock
+    )
     keys = JWKSet(json.dumps(issuer.jwks()))
     verifier = Verifier(keys, issuer=ISSUER, audience=AUDIENCE, validators=[rfc9068], clock=clock)
 
@@ -63,7 +69,9 @@ def test_access_token_is_accepted_with_the_published_keys(private_keys, algorith
 
 def test_jwks_publishes_all_keys_and_the_first_signs(private_keys):
     """During a rotation both keys are published and the new one signs."""
-    issuer = TokenIssuer([private_keys["ES256"], private_keys["RS256"]], issuer=ISSUER, audience=AUDIENCE)
+    issuer = TokenIssuer(
+        [private_keys["ES256"], private_keys["RS256"]], issuer=ISSUER, audience=AUDIENCE
+    )
 
     header, _ = decoded(issuer.access_token("alice"))
 
@@ -76,7 +84,9 @@ def test_jwks_publishes_all_keys_and_the_first_signs(private_keys):
 
 def test_jwks_never_publishes_what_signs(private_keys):
     """No private member and no secret is in the published set."""
-    issuer = TokenIssuer([*private_keys.values(), SecretKey(SECRET)], issuer=ISSUER, audience=AUDIENCE)
+    issuer = TokenIssuer(
+        [*private_keys.values(), SecretKey(SECRET)], issuer=ISSUER, audience=AUDIENCE
+    )
 
     members = {name for key in issuer.jwks()["keys"] for name in key}
 
@@ -143,13 +153,19 @@ def test_access_token_refuses_what_no_verifier_would_accept(issuer, arguments):
         pytest.param("access_ttl", True, id="bool"),
         pytest.param("access_ttl", 10**5000, id="longer than can be written"),
         pytest.param("refresh_ttl", 2**31, id="longer than a life"),
-        pytest.param("key", [SecretKey(SECRET, key_id="a"), SecretKey(SECRET + "x", key_id="a")], id="two keys of one id"),
+        pytest.param(
+            "key",
+            [SecretKey(SECRET, key_id="a"), SecretKey(SECRET + "x", key_id="a")],
+            id="two keys of one id",
+        ),
         pytest.param("clock", 5, id="a clock that stands"),
     ],
 )
 def test_wrong_argument_is_refused(argument, value):
     """Each wrong argument is named at construction."""
-    arguments = {"key": SecretKey(SECRET), "issuer": ISSUER, "audience": AUDIENCE} | {argument: value}
+    arguments = {"key": SecretKey(SECRET), "issuer": ISSUER, "audience": AUDIENCE} | {
+        argument: value
+    }
 
     with pytest.raises(ConfigurationError, match=f"^{argument}: "):
         TokenIssuer(arguments.pop("key"), **arguments)

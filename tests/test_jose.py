@@ -45,13 +45,27 @@ JSON = st.recursive(
     | st.integers(-(2**70), 2**70)
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(max_size=8),
-    lambda children: st.lists(children, max_size=3) | st.dictionaries(st.text(max_size=8), children, max_size=3),
+    lambda children: (
+        st.lists(children, max_size=3) | st.dictionaries(st.text(max_size=8), children, max_size=3)
+    ),
     max_leaves=5,
 )
 CLAIMS = st.dictionaries(st.text(max_size=8), JSON, max_size=4)
 # Text that is nearly JSON comes from the pieces JSON is made of.
 CHARACTERS = "{}[]:,\"'-01 \n\x00\ufeffé"
-PIECES = ['"a"', '"\\u0061"', '"\\ud800"', '"\\ud83d\\ude00"', '"\\"', "1e3", "1e999", "9" * 5000, "true", "null", "/**/"]
+PIECES = [
+    '"a"',
+    '"\\u0061"',
+    '"\\ud800"',
+    '"\\ud83d\\ude00"',
+    '"\\"',
+    "1e3",
+    "1e999",
+    "9" * 5000,
+    "true",
+    "null",
+    "/**/",
+]
 NEARLY_JSON = st.lists(
     st.sampled_from([*CHARACTERS, *PIECES, "NaN", "Infinity", "-Infinity"]),
     max_size=12,
@@ -224,14 +238,22 @@ def test_parse_json_object_refuses_what_parsers_disagree_on(data):
     [
         pytest.param(b"{}", {}, id="empty"),
         pytest.param(b' \t\r\n{"a":1} \t\r\n', {"a": 1}, id="white space around"),
-        pytest.param(b'{"a":"\\ud83d\\ude00"}', {"a": "\N{GRINNING FACE}"}, id="pair of surrogates"),
+        pytest.param(
+            b'{"a":"\\ud83d\\ude00"}', {"a": "\N{GRINNING FACE}"}, id="pair of surrogates"
+        ),
         pytest.param(b'{"a":"\\\\ud800"}', {"a": "\\ud800"}, id="backslash before u"),
         pytest.param(b'{"a":"\\n"}', {"a": "\n"}, id="another escape"),
         pytest.param(b'{"a":"\\u0000"}', {"a": "\x00"}, id="NUL escaped"),
-        pytest.param(b'{"a":{"b":1},"b":{"a":1}}', {"a": {"b": 1}, "b": {"a": 1}}, id="same name in two objects"),
+        pytest.param(
+            b'{"a":{"b":1},"b":{"a":1}}',
+            {"a": {"b": 1}, "b": {"a": 1}},
+            id="same name in two objects",
+        ),
         pytest.param(b'{"a":1E2,"b":-0}', {"a": 100.0, "b": 0}, id="numbers"),
         pytest.param(b'{"a":"' + b"[{" * 99 + b'"}', {"a": "[{" * 99}, id="brackets in a string"),
-        pytest.param(b'{"a":[' + b"[]," * 99 + b"{}]}", {"a": [[]] * 99 + [{}]}, id="many side by side"),
+        pytest.param(
+            b'{"a":[' + b"[]," * 99 + b"{}]}", {"a": [[]] * 99 + [{}]}, id="many side by side"
+        ),
     ],
 )
 def test_parse_json_object_takes_what_is_json(data, expected):
@@ -260,7 +282,9 @@ def test_parse_json_object_allows_32_levels(opening, closing):
         parse_json_object(nested(100_000))
 
 
-@pytest.mark.parametrize("leaf", [pytest.param(b'"\\u0061"', id="with an escape"), pytest.param(b"1", id="without")])
+@pytest.mark.parametrize(
+    "leaf", [pytest.param(b'"\\u0061"', id="with an escape"), pytest.param(b"1", id="without")]
+)
 def test_parse_json_object_refuses_every_depth_alike(leaf):
     """Around the interpreter's own limit, too, depth is a ValueError: no depth reaches the client as a 500."""
     for levels in range(33, sys.getrecursionlimit() + 50):
@@ -331,10 +355,16 @@ def test_parse_compact_takes_any_well_formed_header(members, payload, signature)
         pytest.param({"alg": {"HS256": 1}}, ("", None, None), id="alg an object"),
         pytest.param({"alg": "x", "kid": ""}, ("x", "", None), id="kid empty"),
         pytest.param({"alg": "x", "kid": "a/../b"}, ("x", "a/../b", None), id="kid a path"),
-        pytest.param({"alg": "x", "typ": "Application/AT+JWT"}, ("x", None, "at+jwt"), id="typ normalized"),
+        pytest.param(
+            {"alg": "x", "typ": "Application/AT+JWT"}, ("x", None, "at+jwt"), id="typ normalized"
+        ),
         pytest.param({"alg": "x", "typ": None}, ("x", None, ""), id="typ null"),
         pytest.param({"alg": "x", "typ": 5}, ("x", None, ""), id="typ a number"),
-        pytest.param({"alg": "x", "jwk": {"kty": "oct"}, "x5c": 5}, ("x", None, None), id="keys brought along"),
+        pytest.param(
+            {"alg": "x", "jwk": {"kty": "oct"}, "x5c": 5},
+            ("x", None, None),
+            id="keys brought along",
+        ),
     ],
 )
 def test_header_says_algorithm_key_and_type(members, expected):
@@ -406,7 +436,9 @@ def test_text_that_is_no_compact_jws_is_refused(raw, refusal):
 
 
 @pytest.mark.parametrize("segment", [0, 1, 2])
-@pytest.mark.parametrize("text", [b'{"a":1}', b'{"a":12}'], ids=["two unused bits", "four unused bits"])
+@pytest.mark.parametrize(
+    "text", [b'{"a":1}', b'{"a":12}'], ids=["two unused bits", "four unused bits"]
+)
 def test_parse_compact_refuses_unused_bits_in_any_segment(segment, text):
     """No segment has a second spelling."""
     parts = [base64url(text)] * 3
@@ -480,7 +512,9 @@ def test_sign_makes_tokens_that_pyjwt_reads(keys, algorithm):
     """A token of ours is a token for others."""
     key = public_half(keys[algorithm])
 
-    claims = jwt.decode(sign({"sub": "é"}, keys[algorithm], typ="JWT"), key.material, algorithms=[algorithm])
+    claims = jwt.decode(
+        sign({"sub": "é"}, keys[algorithm], typ="JWT"), key.material, algorithms=[algorithm]
+    )
 
     assert claims == {"sub": "é"}
 
@@ -491,11 +525,17 @@ def test_sign_makes_tokens_that_pyjwt_reads(keys, algorithm):
 def test_verify_refuses_every_other_signature(keys, algorithm, data):
     """One changed bit, another length or anything else as a signature is False, never an exception."""
     key = public_half(keys[algorithm])
-    _, _, signing_input, signature = parse_compact(sign({"sub": "alice"}, keys[algorithm], typ="JWT"))
+    _, _, signing_input, signature = parse_compact(
+        sign({"sub": "alice"}, keys[algorithm], typ="JWT")
+    )
     position = data.draw(st.integers(0, len(signature) * 8 - 1))
     flipped = bytearray(signature)
     flipped[position // 8] ^= 1 << position % 8
-    length = data.draw(st.sampled_from([0, 1, len(signature) // 2, len(signature) - 1, len(signature) + 1, 64, 96, 132, 256]))
+    length = data.draw(
+        st.sampled_from(
+            [0, 1, len(signature) // 2, len(signature) - 1, len(signature) + 1, 64, 96, 132, 256]
+        )
+    )
     noise = data.draw(st.binary(min_size=length, max_size=length))
 
     assert key.verify(signing_input, signature)
@@ -554,20 +594,30 @@ EC_KEY = ec.generate_private_key(ec.SECP256R1())
     [
         pytest.param(b"", "RS256", id="nothing"),
         pytest.param(b"\xff\xfe", "ES256", id="bytes"),
-        pytest.param(b"-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY-----\n", "EdDSA", id="empty"),
-        pytest.param(b"-----BEGIN PUBLIC KEY-----\n????\n-----END PUBLIC KEY-----\n", "RS256", id="no base64"),
+        pytest.param(
+            b"-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY-----\n", "EdDSA", id="empty"
+        ),
+        pytest.param(
+            b"-----BEGIN PUBLIC KEY-----\n????\n-----END PUBLIC KEY-----\n", "RS256", id="no base64"
+        ),
         pytest.param(pem_of(RSA_KEY)[:400], "RS256", id="cut off"),
         pytest.param(pem_of(RSA_KEY), "ES256", id="RSA key for ECDSA"),
         pytest.param(pem_of(RSA_KEY), "EdDSA", id="RSA key for EdDSA"),
         pytest.param(pem_of(EC_KEY), "RS256", id="EC key for RSA"),
         pytest.param(pem_of(EC_KEY), "PS512", id="EC key for RSA-PSS"),
-        pytest.param(pem_of(ed25519.Ed25519PrivateKey.generate()), "RS256", id="Ed25519 key for RSA"),
+        pytest.param(
+            pem_of(ed25519.Ed25519PrivateKey.generate()), "RS256", id="Ed25519 key for RSA"
+        ),
         pytest.param(pem_of(ed448.Ed448PrivateKey.generate()), "EdDSA", id="Ed448 key for EdDSA"),
-        pytest.param(pem_of(ed448.Ed448PrivateKey.generate()), "Ed25519", id="Ed448 key for Ed25519"),
+        pytest.param(
+            pem_of(ed448.Ed448PrivateKey.generate()), "Ed25519", id="Ed448 key for Ed25519"
+        ),
         pytest.param(pem_of(x25519.X25519PrivateKey.generate()), "EdDSA", id="X25519 key"),
         pytest.param(pem_of(dsa.generate_private_key(1024)), "RS256", id="DSA key"),
         pytest.param(
-            EC_KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"x")), "ES256", id="encrypted"
+            EC_KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"x")),
+            "ES256",
+            id="encrypted",
         ),
         pytest.param(b"ssh-dss AAAA", "RS256", id="unsupported OpenSSH key"),
     ],
@@ -587,7 +637,11 @@ PRIVATE_TYPES = {
 
 
 @settings(SHARED_FIXTURES, max_examples=60)
-@given(data=st.data(), source=st.sampled_from(sorted(PRIVATE_TYPES)), algorithm=st.sampled_from(sorted(PRIVATE_TYPES)))
+@given(
+    data=st.data(),
+    source=st.sampled_from(sorted(PRIVATE_TYPES)),
+    algorithm=st.sampled_from(sorted(PRIVATE_TYPES)),
+)
 def test_material_from_pem_never_raises_anything_else(pems, data, source, algorithm):
     """A damaged PEM is a key of the algorithm's type or a ValueError."""
     pem = bytearray(pems[source])
@@ -628,7 +682,9 @@ def test_derived_secret_depends_on_key_and_purpose(keys):
     secrets = [derive_secret(key, purpose).material for key in different for purpose in PURPOSES]
 
     assert len(set(secrets)) == len(secrets)
-    assert secrets == [derive_secret(key, purpose).material for key in different for purpose in PURPOSES]
+    assert secrets == [
+        derive_secret(key, purpose).material for key in different for purpose in PURPOSES
+    ]
 
 
 @pytest.mark.parametrize("algorithm", ["HS512", "RS256", "EdDSA"])
@@ -638,5 +694,9 @@ def test_derived_secret_is_an_hs256_key(keys, algorithm):
 
     _, _, signing_input, signature = parse_compact(sign({}, derived, typ="x"))
     assert derived.verify(signing_input, signature)
-    assert (derived.algorithm, derived.key_id, len(derived.material)) == ("HS256", f"key-{algorithm}", 32)
+    assert (derived.algorithm, derived.key_id, len(derived.material)) == (
+        "HS256",
+        f"key-{algorithm}",
+        32,
+    )
     assert derived.material != keys[algorithm].material

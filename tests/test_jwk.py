@@ -24,7 +24,10 @@ PRIVATE = {
     "Ed25519": Key("EdDSA", "Ed25519", ed25519.Ed25519PrivateKey.generate()),
 }
 # Without alg and use, which are what many tests change.
-JWKS = {name: {k: v for k, v in public_jwk(key).items() if k not in {"alg", "use"}} for name, key in PRIVATE.items()}
+JWKS = {
+    name: {k: v for k, v in public_jwk(key).items() if k not in {"alg", "use"}}
+    for name, key in PRIVATE.items()
+}
 RANDOM = bytes.fromhex("d1e0c93b5f7a2486") + bytes(17 * n * n % 251 for n in range(56))
 SECRET = {"kty": "oct", "k": base64url(RANDOM), "kid": "secret"}
 
@@ -55,13 +58,17 @@ def changed(name, **changes):
 def read(*members, algorithms=ASYMMETRIC):
     """Return what a set of these members holds: pairs of algorithm and kid, and pairs of position and problem."""
     keys, dropped = read_jwk_set({"keys": list(members)}, algorithms)
-    return [(key.algorithm, key.key_id) for key in keys], [(event.position, event.problem) for event in dropped]
+    return [(key.algorithm, key.key_id) for key in keys], [
+        (event.position, event.problem) for event in dropped
+    ]
 
 
 def verifies(keys, private):
     """Tell whether one of the keys made a signature of the private one."""
     _, _, signing_input, signature = parse_compact(sign({}, private, typ="JWT"))
-    return any(key.verify(signing_input, signature) for key in keys if key.algorithm == private.algorithm)
+    return any(
+        key.verify(signing_input, signature) for key in keys if key.algorithm == private.algorithm
+    )
 
 
 def test_good_keys_are_all_there():
@@ -105,7 +112,10 @@ MALFORMED = [
     pytest.param(changed("RSA", key_ops="verify"), OPERATIONS, id="key_ops a string"),
     pytest.param(changed("RSA", key_ops=None), OPERATIONS, id="key_ops null"),
     pytest.param(changed("RSA", key_ops={"verify": 1}), OPERATIONS, id="key_ops an object"),
-    *(pytest.param(changed("RSA", **{name: "AQAB"}), IS_PRIVATE, id=f"RSA {name}") for name in ("d", "p", "q", "dp", "dq", "qi")),
+    *(
+        pytest.param(changed("RSA", **{name: "AQAB"}), IS_PRIVATE, id=f"RSA {name}")
+        for name in ("d", "p", "q", "dp", "dq", "qi")
+    ),
     pytest.param(changed("RSA", oth=[]), IS_PRIVATE, id="RSA oth"),
     pytest.param(changed("P-256", d=base64url(b"d" * 32)), IS_PRIVATE, id="EC d"),
     pytest.param(changed("Ed25519", d=None), IS_PRIVATE, id="OKP d null"),
@@ -149,7 +159,9 @@ MALFORMED = [
     pytest.param(changed("RSA", n=number(modulus(1024))), SIZE, id="1024 bits"),
     pytest.param(changed("RSA", n=number(modulus(2047))), SIZE, id="2047 bits"),
     pytest.param(changed("RSA", n=number(modulus(8193))), SIZE, id="8193 bits"),
-    pytest.param(changed("RSA", n=base64url(b"\0" * 200 + b"\1" * 56)), SIZE, id="leading zeros do not count"),
+    pytest.param(
+        changed("RSA", n=base64url(b"\0" * 200 + b"\1" * 56)), SIZE, id="leading zeros do not count"
+    ),
     pytest.param(changed("RSA", e=""), EXPONENT, id="exponent empty"),
     pytest.param(changed("RSA", e=number(1)), EXPONENT, id="exponent 1"),
     pytest.param(changed("RSA", e=number(2)), EXPONENT, id="exponent 2"),
@@ -158,10 +170,18 @@ MALFORMED = [
     pytest.param(changed("RSA", e=number(2**64 + 1)), EXPONENT, id="exponent beyond 64 bits"),
     pytest.param(changed("RSA", n=number(roca_modulus())), ROCA, id="ROCA"),
     pytest.param(changed("P-256", x=JWKS["P-256"]["y"]), MATERIAL, id="point off the curve"),
-    pytest.param(changed("P-256", x=base64url(bytes(32)), y=base64url(bytes(32))), MATERIAL, id="point 0, 0"),
-    pytest.param(changed("P-256", x=JWKS["P-384"]["x"], y=JWKS["P-384"]["y"]), MATERIAL, id="point of another curve"),
+    pytest.param(
+        changed("P-256", x=base64url(bytes(32)), y=base64url(bytes(32))), MATERIAL, id="point 0, 0"
+    ),
+    pytest.param(
+        changed("P-256", x=JWKS["P-384"]["x"], y=JWKS["P-384"]["y"]),
+        MATERIAL,
+        id="point of another curve",
+    ),
     pytest.param(changed("P-256", x=base64url(b"x" * 31)), MATERIAL, id="x too short"),
-    pytest.param(changed("P-256", x=base64url(b"\0"), y=base64url(b"\0")), MATERIAL, id="one byte each"),
+    pytest.param(
+        changed("P-256", x=base64url(b"\0"), y=base64url(b"\0")), MATERIAL, id="one byte each"
+    ),
     pytest.param(changed("Ed25519", x=""), MATERIAL, id="Ed25519 x empty"),
     pytest.param(changed("Ed25519", x=base64url(b"x" * 31)), MATERIAL, id="Ed25519 x too short"),
     pytest.param(changed("Ed25519", x=base64url(b"x" * 33)), MATERIAL, id="Ed25519 x too long"),
@@ -171,9 +191,13 @@ MALFORMED = [
 @pytest.mark.parametrize(("member", "problem"), MALFORMED)
 def test_bad_member_is_dropped_alone(member, problem):
     """A member that cannot be used is reported with its reason; the keys around it verify as if it were not there."""
-    keys, dropped = read_jwk_set({"keys": [JWKS["RSA"], member, JWKS["P-256"], JWKS["Ed25519"]]}, ASYMMETRIC)
+    keys, dropped = read_jwk_set(
+        {"keys": [JWKS["RSA"], member, JWKS["P-256"], JWKS["Ed25519"]]}, ASYMMETRIC
+    )
 
-    key_id = member["kid"] if isinstance(member, dict) and isinstance(member.get("kid"), str) else None
+    key_id = (
+        member["kid"] if isinstance(member, dict) and isinstance(member.get("kid"), str) else None
+    )
     assert dropped == [KeyDropped(1, key_id, problem, meant=problem != "its use is not sig")]
     assert {key.key_id for key in keys} == {"RSA", "P-256", "Ed25519"}
     assert all(verifies(keys, PRIVATE[name]) for name in ("RSA", "P-256", "Ed25519"))
@@ -190,10 +214,14 @@ def test_bad_member_is_dropped_alone(member, problem):
         pytest.param(lambda text: text[:-1] + "\ud800", id="lone surrogate"),
     ],
 )
-@pytest.mark.parametrize(("name", "member"), [("RSA", "n"), ("P-256", "x"), ("P-256", "y"), ("Ed25519", "x")])
+@pytest.mark.parametrize(
+    ("name", "member"), [("RSA", "n"), ("P-256", "x"), ("P-256", "y"), ("Ed25519", "x")]
+)
 def test_member_in_another_spelling_is_dropped(name, member, spell):
     """A number is canonical base64url or the key is not read."""
-    keys, dropped = read_jwk_set({"keys": [changed(name, **{member: spell(JWKS[name][member])}), JWKS["P-384"]]}, ASYMMETRIC)
+    keys, dropped = read_jwk_set(
+        {"keys": [changed(name, **{member: spell(JWKS[name][member])}), JWKS["P-384"]]}, ASYMMETRIC
+    )
 
     assert [event.position for event in dropped] == [0]
     assert [key.key_id for key in keys] == ["P-384"]
@@ -211,7 +239,9 @@ def test_member_in_another_spelling_is_dropped(name, member, spell):
         pytest.param(changed("RSA", alg=None), id="alg null"),
         pytest.param(changed("RSA", use="sig", key_ops=["sign", "verify"]), id="use and key_ops"),
         pytest.param(changed("RSA", crv="P-256"), id="curve that means nothing"),
-        pytest.param(changed("RSA", x5c=5, x5t=None, ext=True, k="x"), id="members that mean nothing"),
+        pytest.param(
+            changed("RSA", x5c=5, x5t=None, ext=True, k="x"), id="members that mean nothing"
+        ),
     ],
 )
 def test_unusual_member_is_a_key(member):
@@ -228,15 +258,21 @@ def test_unusual_member_is_a_key(member):
         pytest.param("RSA", None, ASYMMETRIC, RSA_ALGORITHMS, id="RSA without alg"),
         pytest.param("RSA", "PS384", ASYMMETRIC, ["PS384"], id="RSA with alg"),
         pytest.param("RSA", None, ["ES256", "PS256"], ["PS256"], id="RSA, one allowed"),
-        pytest.param("RSA", None, ["RS256", "PS512", "ES256"], ["RS256", "PS512"], id="RSA, two allowed"),
+        pytest.param(
+            "RSA", None, ["RS256", "PS512", "ES256"], ["RS256", "PS512"], id="RSA, two allowed"
+        ),
         pytest.param("RSA", "RS512", ["RS256"], [], id="RSA, another allowed"),
         pytest.param("RSA", None, ["ES256"], [], id="RSA, none allowed"),
         pytest.param("P-256", None, ASYMMETRIC, ["ES256"], id="P-256"),
         pytest.param("P-384", None, ASYMMETRIC, ["ES384"], id="P-384"),
         pytest.param("P-521", "ES512", ASYMMETRIC, ["ES512"], id="P-521"),
         pytest.param("Ed25519", None, ASYMMETRIC, ["EdDSA", "Ed25519"], id="Ed25519"),
-        pytest.param("Ed25519", "EdDSA", ["Ed25519"], ["EdDSA", "Ed25519"], id="Ed25519 by its old name"),
-        pytest.param("Ed25519", "Ed25519", ["EdDSA"], ["EdDSA", "Ed25519"], id="Ed25519 by its new name"),
+        pytest.param(
+            "Ed25519", "EdDSA", ["Ed25519"], ["EdDSA", "Ed25519"], id="Ed25519 by its old name"
+        ),
+        pytest.param(
+            "Ed25519", "Ed25519", ["EdDSA"], ["EdDSA", "Ed25519"], id="Ed25519 by its new name"
+        ),
     ],
 )
 def test_key_is_used_with_fitting_and_allowed_algorithms(name, alg, algorithms, expected):
@@ -274,7 +310,11 @@ def test_secret_needs_as_many_bytes_as_its_hash(length, alg, expected):
 @pytest.mark.parametrize("k", [..., None, 5, "a" * 41, "a" * 43 + "=", ["a" * 43]])
 def test_secret_that_is_malformed_is_dropped(k):
     """A secret that is no canonical base64url is dropped, the one beside it works."""
-    bad = {name: value for name, value in {"kty": "oct", "k": k, "kid": "bad"}.items() if value is not ...}
+    bad = {
+        name: value
+        for name, value in {"kty": "oct", "k": k, "kid": "bad"}.items()
+        if value is not ...
+    }
 
     keys, dropped = read(bad, SECRET | {"alg": "HS256"}, algorithms=HMAC)
 
@@ -285,7 +325,9 @@ def test_secret_that_is_malformed_is_dropped(k):
 @pytest.mark.parametrize(
     ("algorithms", "expected"),
     [
-        pytest.param(ASYMMETRIC, {"RSA", "P-256", "P-384", "P-521", "Ed25519"}, id="public keys wanted"),
+        pytest.param(
+            ASYMMETRIC, {"RSA", "P-256", "P-384", "P-521", "Ed25519"}, id="public keys wanted"
+        ),
         pytest.param(HMAC, {"secret"}, id="secrets wanted"),
     ],
 )
@@ -298,7 +340,9 @@ def test_families_in_one_set_are_kept_apart(algorithms, expected):
     assert len(dropped) == 6 - len(expected)
 
 
-OTHER_RSA = public_jwk(Key("RS256", "RSA", rsa.generate_private_key(public_exponent=65537, key_size=2048)))
+OTHER_RSA = public_jwk(
+    Key("RS256", "RSA", rsa.generate_private_key(public_exponent=65537, key_size=2048))
+)
 
 
 @pytest.mark.parametrize(
@@ -308,7 +352,9 @@ OTHER_RSA = public_jwk(Key("RS256", "RSA", rsa.generate_private_key(public_expon
         pytest.param(JWKS["RSA"], OTHER_RSA | {"alg": "PS256"}, id="of different alg"),
         pytest.param(JWKS["RSA"], JWKS["P-256"] | {"kid": "RSA"}, id="of different type"),
         pytest.param(JWKS["P-256"], JWKS["P-384"] | {"kid": "P-256"}, id="of different curve"),
-        pytest.param(JWKS["P-256"] | {"kid": ""}, JWKS["Ed25519"] | {"kid": ""}, id="under an empty kid"),
+        pytest.param(
+            JWKS["P-256"] | {"kid": ""}, JWKS["Ed25519"] | {"kid": ""}, id="under an empty kid"
+        ),
     ],
 )
 def test_different_keys_under_one_kid_are_both_dropped(first, second):
@@ -324,11 +370,25 @@ def test_different_keys_under_one_kid_are_both_dropped(first, second):
     ("members", "kept"),
     [
         pytest.param([JWKS["P-256"], JWKS["P-256"]], 2, id="the same key twice"),
-        pytest.param([JWKS["RSA"] | {"alg": "RS256"}, JWKS["RSA"] | {"alg": "PS256"}], 2, id="one key for two algorithms"),
-        pytest.param([JWKS["P-256"], OTHER_RSA | {"kid": "P-256", "use": "enc"}], 1, id="the other is for encryption"),
-        pytest.param([changed("P-256", kid=...), changed("P-384", kid=...)], 2, id="two keys without kid"),
-        pytest.param([changed("P-256", kid=None), changed("P-384", kid=None)], 2, id="two keys with kid null"),
-        pytest.param([changed("P-256", kid=...), changed("P-384", kid="")], 2, id="no kid and an empty one"),
+        pytest.param(
+            [JWKS["RSA"] | {"alg": "RS256"}, JWKS["RSA"] | {"alg": "PS256"}],
+            2,
+            id="one key for two algorithms",
+        ),
+        pytest.param(
+            [JWKS["P-256"], OTHER_RSA | {"kid": "P-256", "use": "enc"}],
+            1,
+            id="the other is for encryption",
+        ),
+        pytest.param(
+            [changed("P-256", kid=...), changed("P-384", kid=...)], 2, id="two keys without kid"
+        ),
+        pytest.param(
+            [changed("P-256", kid=None), changed("P-384", kid=None)], 2, id="two keys with kid null"
+        ),
+        pytest.param(
+            [changed("P-256", kid=...), changed("P-384", kid="")], 2, id="no kid and an empty one"
+        ),
     ],
 )
 def test_keys_that_no_token_can_confuse_are_kept(members, kept):
@@ -347,7 +407,9 @@ def test_members_past_the_hundredth_are_dropped():
 
     assert (len(keys), dropped) == (100, [])
     assert more_keys == keys
-    assert more_dropped == [(100, "it and all after it are left out: the set has more than 100 members")]
+    assert more_dropped == [
+        (100, "it and all after it are left out: the set has more than 100 members")
+    ]
 
 
 def test_event_shows_the_start_of_a_kid():
@@ -368,7 +430,11 @@ def test_document_without_a_list_of_keys_is_refused(keys):
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
 ANYTHING = st.recursive(
-    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3), max_leaves=5
+    SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3)
+    ),
+    max_leaves=5,
 )
 NAMES = ["kty", "crv", "n", "e", "x", "y", "k", "d", "alg", "use", "kid", "key_ops"]
 VALUES = [
@@ -390,7 +456,9 @@ VALUES = [
 ]
 # A good key in which up to three members became something else: this reaches the checks that noise never does.
 DAMAGED = st.builds(
-    lambda jwk, changes, gone: {name: value for name, value in (jwk | changes).items() if name not in gone},
+    lambda jwk, changes, gone: {
+        name: value for name, value in (jwk | changes).items() if name not in gone
+    },
     st.sampled_from([*JWKS.values(), SECRET]),
     st.dictionaries(st.sampled_from(NAMES), st.sampled_from(VALUES) | ANYTHING, max_size=2),
     st.sets(st.sampled_from(NAMES), max_size=1),
@@ -417,7 +485,12 @@ def test_good_key_survives_any_neighbours(members):
     assert verifies(keys, PRIVATE["P-384"])
 
 
-@given(st.dictionaries(st.just("keys") | st.text(max_size=4), ANYTHING | st.lists(DAMAGED, max_size=3), max_size=3), FAMILIES)
+@given(
+    st.dictionaries(
+        st.just("keys") | st.text(max_size=4), ANYTHING | st.lists(DAMAGED, max_size=3), max_size=3
+    ),
+    FAMILIES,
+)
 def test_any_document_is_read_or_refused(document, algorithms):
     """As a mapping or as text, a document is a set of keys or a `ConfigurationError`."""
     for form in (document, json.dumps(document)):

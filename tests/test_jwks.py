@@ -20,7 +20,13 @@ from jwt_middleware import (
     SecretKey,
     Unavailable,
 )
-from jwt_middleware.events import KeyDropped, KeysNotRefreshed, KeysNotTried, KeysRefreshed, KeyUnknown
+from jwt_middleware.events import (
+    KeyDropped,
+    KeysNotRefreshed,
+    KeysNotTried,
+    KeysRefreshed,
+    KeyUnknown,
+)
 from jwt_middleware.jose import Key, public_jwk, sign
 from tests.conftest import SECRET, Site, base64url, bearer, client, good_claims, pem_of, sign_raw
 
@@ -78,7 +84,10 @@ def test_keys_are_fetched_with_the_first_token_that_needs_them(server, verifier,
     """Neither constructing, nor junk, nor another issuer's token fetches anything."""
     assert outcome(verifier, "a.b.c") == "token_malformed"
     assert outcome(verifier, sign_raw(good_claims())) == "algorithm_not_allowed"
-    assert outcome(verifier, sign_raw(good_claims(iss="https://evil.example.com"), '{"alg":"ES256"}')) == "issuer_not_trusted"
+    assert (
+        outcome(verifier, sign_raw(good_claims(iss="https://evil.example.com"), '{"alg":"ES256"}'))
+        == "issuer_not_trusted"
+    )
     assert server.asked == []
 
     assert outcome(verifier, token_of(old)) == "alice"
@@ -104,7 +113,9 @@ def test_algorithm_of_tomorrow_is_not_refused(server, verifier, old, new, token_
     assert outcome(verifier, token_of(new)) == "alice"
 
 
-def test_withdrawn_key_dies_within_max_age_also_in_the_cache(server, verifier, old, new, clock, token_of):
+def test_withdrawn_key_dies_within_max_age_also_in_the_cache(
+    server, verifier, old, new, clock, token_of
+):
     """Once the set is refreshed, neither a token of the withdrawn key nor one that was verified with it passes."""
     cached = token_of(old)
     assert outcome(verifier, cached) == "alice"
@@ -206,7 +217,9 @@ def test_unknown_key_during_a_look_up_that_hangs_is_503(server, make_verifier, o
             over.wait(10)
         return server(url, **options)
 
-    verifier = make_verifier(RemoteJWKSet(URL, fetch=fetch, timeout=0.05, on_event=lambda event: None))
+    verifier = make_verifier(
+        RemoteJWKSet(URL, fetch=fetch, timeout=0.05, on_event=lambda event: None)
+    )
     tokens = [sign_raw(good_claims(), json.dumps({"alg": "ES256", "kid": name})) for name in "ab"]
     assert outcome(verifier, token_of(old)) == "alice"
     with ThreadPoolExecutor(1) as pool:
@@ -278,7 +291,9 @@ def test_whatever_a_server_sends_first_is_an_outage(server, verifier, old, clock
 
 
 @BAD_BODIES
-def test_whatever_a_server_sends_keeps_the_known_keys(server, keys, verifier, old, clock, events, token_of, body):
+def test_whatever_a_server_sends_keeps_the_known_keys(
+    server, keys, verifier, old, clock, events, token_of, body
+):
     """A bad answer is one event, no exception, and the keys at hand go on; the next good one is taken."""
     token = token_of(old)
     outcome(verifier, token)
@@ -352,7 +367,12 @@ def crowd(*named):
     for name in named:
         key = Key("ES256", name, ec.generate_private_key(ec.SECP256R1()))
         members.append(public_jwk(key))
-        tokens.append((sign(good_claims(), key, typ="JWT"), sign(good_claims(), key._replace(key_id=None), typ="JWT")))
+        tokens.append(
+            (
+                sign(good_claims(), key, typ="JWT"),
+                sign(good_claims(), key._replace(key_id=None), typ="JWT"),
+            )
+        )
     return members, tokens
 
 
@@ -403,7 +423,9 @@ def test_keys_without_id_are_eight_at_most_too(server, verifier):
 
 
 @pytest.mark.parametrize("first", ["crowded", "other"])
-def test_crowded_set_does_not_crowd_out_other_sources(make_verifier, server, clock, private_keys, token_of, first):
+def test_crowded_set_does_not_crowd_out_other_sources(
+    make_verifier, server, clock, private_keys, token_of, first
+):
     """Of the eight keys for a token without ``kid``, keys at hand come first, then the remote sets by turns."""
     server.keys = []
     server.extra, tokens = crowd(*map(str, range(100)))
@@ -415,9 +437,17 @@ def test_crowded_set_does_not_crowd_out_other_sources(make_verifier, server, clo
     at_hand = private_keys["ES256"].public_key()
     verifier = make_verifier([remote.pop(first), *remote.values(), at_hand])
 
-    assert outcome(verifier, token_of(PrivateKey(pem_of(private_keys["ES256"].key.material), algorithm="ES256"))) == "alice"
+    assert (
+        outcome(
+            verifier,
+            token_of(PrivateKey(pem_of(private_keys["ES256"].key.material), algorithm="ES256")),
+        )
+        == "alice"
+    )
     assert outcome(verifier, other_tokens[0][1]) == "alice"
-    assert [outcome(verifier, bare) for _, bare in tokens[:7]] == ["alice"] * 6 + ["signature_invalid"]
+    assert [outcome(verifier, bare) for _, bare in tokens[:7]] == ["alice"] * 6 + [
+        "signature_invalid"
+    ]
 
 
 def test_secrets_never_come_from_a_server(server, verifier, old, token_of):
@@ -425,7 +455,10 @@ def test_secrets_never_come_from_a_server(server, verifier, old, token_of):
     server.extra = [{"kty": "oct", "k": base64url(SECRET), "kid": "s"}]
     outcome(verifier, token_of(old))
 
-    assert outcome(verifier, sign_raw(good_claims(), '{"alg":"HS256","kid":"s"}')) == "algorithm_not_allowed"
+    assert (
+        outcome(verifier, sign_raw(good_claims(), '{"alg":"HS256","kid":"s"}'))
+        == "algorithm_not_allowed"
+    )
 
 
 def test_dropped_key_is_told_once(server, keys, clock, events):
@@ -437,7 +470,10 @@ def test_dropped_key_is_told_once(server, keys, clock, events):
     keys.ring()
 
     dropped = [event for event in events if isinstance(event, KeyDropped)]
-    assert [(event.key_id, event.level) for event in dropped] == [("e", logging.DEBUG), ("f", logging.DEBUG)]
+    assert [(event.key_id, event.level) for event in dropped] == [
+        ("e", logging.DEBUG),
+        ("f", logging.DEBUG),
+    ]
     assert {event.url for event in dropped} == {URL}
 
 
@@ -491,10 +527,25 @@ def test_status_tells_how_the_keys_are(server, keys, old, clock):
     clock.now += 5
     stale = keys.status()
 
-    assert (before.state, before.age, before.key_ids, before.next_attempt) == (Freshness.UNUSABLE, None, (), 0)
-    assert (fresh.state, fresh.age, fresh.failed, fresh.problem) == (Freshness.FRESH, 10, None, None)
+    assert (before.state, before.age, before.key_ids, before.next_attempt) == (
+        Freshness.UNUSABLE,
+        None,
+        (),
+        0,
+    )
+    assert (fresh.state, fresh.age, fresh.failed, fresh.problem) == (
+        Freshness.FRESH,
+        10,
+        None,
+        None,
+    )
     assert (fresh.key_ids, fresh.next_attempt) == (("key-ES256",), 290)
-    assert (stale.state, stale.age, stale.failed, stale.problem) == (Freshness.STALE, 315, 5, "OSError: refused")
+    assert (stale.state, stale.age, stale.failed, stale.problem) == (
+        Freshness.STALE,
+        315,
+        5,
+        "OSError: refused",
+    )
     assert stale.next_attempt == 0
 
 
@@ -529,7 +580,9 @@ def test_merged_keys_follow_a_rotation(make_verifier, server, keys, old, new, to
     """In a list of sources, a new key is looked for in each, also if another one is out of reach."""
     broken = Server()
     broken.failure = OSError("refused")
-    verifier = make_verifier([RemoteJWKSet("https://other.example.com/jwks.json", fetch=broken), keys])
+    verifier = make_verifier(
+        [RemoteJWKSet("https://other.example.com/jwks.json", fetch=broken), keys]
+    )
     assert outcome(verifier, token_of(old)) == "alice"
     server.keys = [new]
 
@@ -539,11 +592,29 @@ def test_merged_keys_follow_a_rotation(make_verifier, server, keys, old, new, to
 @pytest.mark.parametrize(
     ("issuer", "location"),
     [
-        pytest.param("https://a.example", "https://a.example/.well-known/openid-configuration", id="OpenID"),
-        pytest.param("https://a.example/", "https://a.example/.well-known/openid-configuration", id="OpenID, slash"),
-        pytest.param("https://a.example/t/1", "https://a.example/t/1/.well-known/openid-configuration", id="OpenID, path"),
-        pytest.param("https://a.example", "https://a.example/.well-known/oauth-authorization-server", id="RFC 8414"),
-        pytest.param("https://a.example/t", "https://a.example/.well-known/oauth-authorization-server/t", id="RFC 8414, path"),
+        pytest.param(
+            "https://a.example", "https://a.example/.well-known/openid-configuration", id="OpenID"
+        ),
+        pytest.param(
+            "https://a.example/",
+            "https://a.example/.well-known/openid-configuration",
+            id="OpenID, slash",
+        ),
+        pytest.param(
+            "https://a.example/t/1",
+            "https://a.example/t/1/.well-known/openid-configuration",
+            id="OpenID, path",
+        ),
+        pytest.param(
+            "https://a.example",
+            "https://a.example/.well-known/oauth-authorization-server",
+            id="RFC 8414",
+        ),
+        pytest.param(
+            "https://a.example/t",
+            "https://a.example/.well-known/oauth-authorization-server/t",
+            id="RFC 8414, path",
+        ),
     ],
 )
 def test_discovery_finds_both_locations(make_verifier, old, token_of, clock, issuer, location):
@@ -564,10 +635,17 @@ def test_discovery_finds_both_locations(make_verifier, old, token_of, clock, iss
         pytest.param({"issuer": "https://evil.example", "jwks_uri": URL}, id="another issuer"),
         pytest.param({"jwks_uri": URL}, id="no issuer"),
         pytest.param({"issuer": "https://a.example"}, id="no jwks_uri"),
-        pytest.param({"issuer": "https://a.example", "jwks_uri": "http://a.example/jwks"}, id="plain http"),
+        pytest.param(
+            {"issuer": "https://a.example", "jwks_uri": "http://a.example/jwks"}, id="plain http"
+        ),
         pytest.param({"issuer": "https://a.example", "jwks_uri": "file:///etc/keys"}, id="a file"),
-        pytest.param({"issuer": "https://a.example", "jwks_uri": ["https://a.example/jwks"]}, id="a list"),
-        pytest.param({"issuer": "https://a.example", "jwks_uri": "https://u:p@a.example/"}, id="a password in it"),
+        pytest.param(
+            {"issuer": "https://a.example", "jwks_uri": ["https://a.example/jwks"]}, id="a list"
+        ),
+        pytest.param(
+            {"issuer": "https://a.example", "jwks_uri": "https://u:p@a.example/"},
+            id="a password in it",
+        ),
     ],
 )
 def test_metadata_of_somebody_else_is_refused(make_verifier, old, token_of, clock, metadata):
@@ -582,8 +660,17 @@ def test_metadata_of_somebody_else_is_refused(make_verifier, old, token_of, cloc
 
 def test_page_in_place_of_the_metadata_is_none(make_verifier, old, token_of, clock):
     """A server that answers 200 with something else for a document that it has not does not hide the other one."""
-    first, second = (f"https://a.example/.well-known/{name}" for name in ("openid-configuration", "oauth-authorization-server"))
-    site = Site({first: [], second: {"issuer": "https://a.example", "jwks_uri": URL}, URL: Server(old).document()})
+    first, second = (
+        f"https://a.example/.well-known/{name}"
+        for name in ("openid-configuration", "oauth-authorization-server")
+    )
+    site = Site(
+        {
+            first: [],
+            second: {"issuer": "https://a.example", "jwks_uri": URL},
+            URL: Server(old).document(),
+        }
+    )
     keys = RemoteJWKSet.discover("https://a.example", fetch=site, clock=clock)
 
     assert outcome(make_verifier(keys), token_of(old)) == "alice"
@@ -601,7 +688,9 @@ def test_fetch_of_ones_own_may_raise_what_it_likes(make_verifier, old, token_of,
         return site(url, timeout=timeout, max_bytes=max_bytes)
 
     location = "https://a.example/.well-known/oauth-authorization-server"
-    site = Site({location: {"issuer": "https://a.example", "jwks_uri": URL}, URL: Server(old).document()})
+    site = Site(
+        {location: {"issuer": "https://a.example", "jwks_uri": URL}, URL: Server(old).document()}
+    )
     keys = RemoteJWKSet.discover("https://a.example", fetch=fetch, clock=clock)
 
     assert outcome(make_verifier(keys), token_of(old)) == "alice"
@@ -648,7 +737,9 @@ def test_no_time_left_ends_a_discovery(clock):
         asked.append(url)
         raise OSError("status 404")
 
-    RemoteJWKSet.discover("https://a.example", fetch=slow(fetch), clock=clock, timeout=0.001).ready()
+    RemoteJWKSet.discover(
+        "https://a.example", fetch=slow(fetch), clock=clock, timeout=0.001
+    ).ready()
 
     assert len(asked) <= 1
 
@@ -676,7 +767,9 @@ def slow(fetch):
         pytest.param({"url": "https://"}, "url", id="no host"),
         pytest.param({"url": "https://[::1"}, "url", id="a broken host"),
         pytest.param({"url": "https://id.example.com:99999/"}, "url", id="a broken port"),
-        pytest.param({"url": "https://user:secret@id.example.com/"}, "without user", id="a password"),
+        pytest.param(
+            {"url": "https://user:secret@id.example.com/"}, "without user", id="a password"
+        ),
         pytest.param({"url": "https://id.example.com/\r\nX: y"}, "url", id="a line break"),
         pytest.param({"max_age": -1}, "max_age", id="max_age negative"),
         pytest.param({"max_age": math.nan}, "max_age", id="max_age NaN"),
@@ -695,7 +788,9 @@ def slow(fetch):
         pytest.param({"algorithms": ["none"]}, "algorithms", id="alg none"),
         pytest.param({"algorithms": 5}, "algorithms", id="algorithms a number"),
         pytest.param({"algorithms": [["RS256"]]}, "algorithms", id="algorithms a list of lists"),
-        pytest.param({"url": "http://id.example.com/jwks", "allow_http": "no"}, "url", id="allow_http a str"),
+        pytest.param(
+            {"url": "http://id.example.com/jwks", "allow_http": "no"}, "url", id="allow_http a str"
+        ),
         pytest.param({"fetch": "https://proxy"}, "fetch", id="fetch a str"),
         pytest.param({"on_event": None}, "on_event", id="on_event None"),
         pytest.param({"clock": 5}, "clock", id="clock a number"),
@@ -709,7 +804,10 @@ def test_wrong_argument_is_refused(arguments, named):
     assert "secret@" not in str(caught.value)
 
 
-@pytest.mark.parametrize("issuer", ["", None, "http://id.example.com", "id.example.com", "https://a.example/.well-known/x"])
+@pytest.mark.parametrize(
+    "issuer",
+    ["", None, "http://id.example.com", "id.example.com", "https://a.example/.well-known/x"],
+)
 def test_wrong_issuer_is_refused(issuer):
     """What cannot be an issuer's URL is found while constructing."""
     with pytest.raises(ConfigurationError, match="issuer"):

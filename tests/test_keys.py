@@ -4,7 +4,12 @@ import json
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, rsa
-from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    PublicFormat,
+)
 
 from jwt_middleware import ConfigurationError, JWKSet, PrivateKey, PublicKey, SecretKey, Verifier
 from jwt_middleware.jose import ASYMMETRIC, HMAC, Key, parse_compact, public_jwk, public_pem, sign
@@ -24,11 +29,22 @@ def public_forms(private):
     return forms
 
 
-KINDS = {"RSA": rsa.generate_private_key(public_exponent=65537, key_size=2048), "EC": ec.generate_private_key(ec.SECP256R1())}
+KINDS = {
+    "RSA": rsa.generate_private_key(public_exponent=65537, key_size=2048),
+    "EC": ec.generate_private_key(ec.SECP256R1()),
+}
 PUBLIC_FORMS = [
-    *(pytest.param(form, id=f"{kind} {name}") for kind, key in KINDS.items() for name, form in public_forms(key).items()),
-    pytest.param(KINDS["RSA"].public_key().public_bytes(Encoding.PEM, PublicFormat.PKCS1), id="RSA PKCS1 PEM"),
-    pytest.param(KINDS["RSA"].public_key().public_bytes(Encoding.DER, PublicFormat.PKCS1), id="RSA PKCS1 DER"),
+    *(
+        pytest.param(form, id=f"{kind} {name}")
+        for kind, key in KINDS.items()
+        for name, form in public_forms(key).items()
+    ),
+    pytest.param(
+        KINDS["RSA"].public_key().public_bytes(Encoding.PEM, PublicFormat.PKCS1), id="RSA PKCS1 PEM"
+    ),
+    pytest.param(
+        KINDS["RSA"].public_key().public_bytes(Encoding.DER, PublicFormat.PKCS1), id="RSA PKCS1 DER"
+    ),
     pytest.param(pem_of(KINDS["RSA"]), id="private PEM"),
     pytest.param(json.dumps({"kty": "oct", "k": "a" * 43}), id="JWK"),
     pytest.param(json.dumps({"keys": [{"kty": "RSA", "n": "a" * 43}]}), id="JWK set"),
@@ -49,7 +65,10 @@ def test_secret_key_needs_as_many_bytes_as_its_hash(algorithm, least):
     """A secret is as long as the hash or longer (RFC 7518 §3.2)."""
     assert SecretKey(SECRET[:least], algorithm=algorithm).key.algorithm == algorithm
 
-    with pytest.raises(ConfigurationError, match=f"{least - 1} bytes are too short for {algorithm}, which needs {least}"):
+    with pytest.raises(
+        ConfigurationError,
+        match=f"{least - 1} bytes are too short for {algorithm}, which needs {least}",
+    ):
         SecretKey(SECRET[: least - 1], algorithm=algorithm)
 
 
@@ -65,7 +84,11 @@ def test_secret_key_reports_all_faults():
     with pytest.raises(ConfigurationError) as caught:
         SecretKey("short", algorithm="RS256", key_id="")
 
-    assert [fault.partition(":")[0] for fault in caught.value.faults] == ["algorithm", "secret", "key_id"]
+    assert [fault.partition(":")[0] for fault in caught.value.faults] == [
+        "algorithm",
+        "secret",
+        "key_id",
+    ]
 
 
 @pytest.mark.parametrize("key_id", ["", 5, b"a", ["a"]])
@@ -96,7 +119,13 @@ def test_secret_key_with_unknown_algorithm_is_refused(algorithm):
         pytest.param(SecretKey(SECRET).key, id="key"),
         pytest.param(PrivateKey(pem_of(KINDS["EC"]), algorithm="ES256"), id="private"),
         pytest.param(PrivateKey(pem_of(KINDS["EC"]), algorithm="ES256").public_key(), id="public"),
-        pytest.param(JWKSet({"keys": [{"kty": "oct", "k": "c2VjcmV0" + base64url(SECRET[:48])}]}, algorithms=HMAC), id="set"),
+        pytest.param(
+            JWKSet(
+                {"keys": [{"kty": "oct", "k": "c2VjcmV0" + base64url(SECRET[:48])}]},
+                algorithms=HMAC,
+            ),
+            id="set",
+        ),
     ],
 )
 def test_repr_hides_the_material(key):
@@ -133,10 +162,15 @@ def test_public_key_takes_str_and_bytes(private_keys):
     """A PEM file may have been read as text or as bytes."""
     pem = public_pem(private_keys["RS256"].key)
 
-    assert PublicKey(pem.decode(), algorithm="RS256").ring().algorithms == PublicKey(pem, algorithm="RS256").ring().algorithms
+    assert (
+        PublicKey(pem.decode(), algorithm="RS256").ring().algorithms
+        == PublicKey(pem, algorithm="RS256").ring().algorithms
+    )
 
 
-ENCRYPTED = KINDS["RSA"].private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"x"))
+ENCRYPTED = KINDS["RSA"].private_bytes(
+    Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"x")
+)
 
 
 @pytest.mark.parametrize(
@@ -148,8 +182,14 @@ ENCRYPTED = KINDS["RSA"].private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAv
         pytest.param(pem_of(KINDS["EC"]), "EdDSA", id="EC key for EdDSA"),
         pytest.param(pem_of(ed448.Ed448PrivateKey.generate()), "EdDSA", id="Ed448"),
         pytest.param(pem_of(ec.generate_private_key(ec.SECP256K1())), "ES256", id="secp256k1"),
-        pytest.param(pem_of(rsa.generate_private_key(public_exponent=65537, key_size=1024)), "RS256", id="1024 bits"),
-        pytest.param(b"-----BEGIN PRIVATE KEY-----\nbm8=\n-----END PRIVATE KEY-----\n", "RS256", id="no key"),
+        pytest.param(
+            pem_of(rsa.generate_private_key(public_exponent=65537, key_size=1024)),
+            "RS256",
+            id="1024 bits",
+        ),
+        pytest.param(
+            b"-----BEGIN PRIVATE KEY-----\nbm8=\n-----END PRIVATE KEY-----\n", "RS256", id="no key"
+        ),
         pytest.param(b"-----BEGIN PRIVATE KEY-----", "EdDSA", id="cut off"),
     ],
 )
@@ -161,13 +201,18 @@ def test_private_key_that_does_not_fit_is_refused(pem, algorithm):
 
 def test_public_key_refuses_a_private_one(pems):
     """A private key where a public one belongs is pointed out."""
-    with pytest.raises(ConfigurationError, match=r"no public key in PEM form; write PrivateKey\(pem, ...\).public_key\(\)"):
+    with pytest.raises(
+        ConfigurationError,
+        match=r"no public key in PEM form; write PrivateKey\(pem, ...\).public_key\(\)",
+    ):
         PublicKey(pems["RS256"], algorithm="RS256")
 
 
 def test_private_key_refuses_a_public_one(private_keys):
     """A public key cannot sign."""
-    with pytest.raises(ConfigurationError, match="no private key in PEM form; only the private key signs"):
+    with pytest.raises(
+        ConfigurationError, match="no private key in PEM form; only the private key signs"
+    ):
         PrivateKey(public_pem(private_keys["RS256"].key), algorithm="RS256")
 
 
@@ -175,8 +220,14 @@ def test_private_key_refuses_a_public_one(private_keys):
     ("pem", "named"),
     [
         pytest.param(ENCRYPTED, "this key is encrypted", id="encrypted"),
-        pytest.param(pem_of(KINDS["RSA"]).replace(b"\n", rb"\n"), r"pem\.replace", id="out of an environment variable"),
-        pytest.param(b"-----BEGIN CERTIFICATE-----", "a certificate holds a public key", id="certificate"),
+        pytest.param(
+            pem_of(KINDS["RSA"]).replace(b"\n", rb"\n"),
+            r"pem\.replace",
+            id="out of an environment variable",
+        ),
+        pytest.param(
+            b"-----BEGIN CERTIFICATE-----", "a certificate holds a public key", id="certificate"
+        ),
         pytest.param(b"MIIE", "its whole text", id="no BEGIN line"),
     ],
 )
@@ -213,7 +264,11 @@ def _coordinates(public):
     return numbers.x, numbers.y
 
 
-@pytest.mark.parametrize("form", [dict, json.dumps, lambda document: json.dumps(document).encode()], ids=["dict", "str", "bytes"])
+@pytest.mark.parametrize(
+    "form",
+    [dict, json.dumps, lambda document: json.dumps(document).encode()],
+    ids=["dict", "str", "bytes"],
+)
 def test_jwk_set_takes_document_or_text(jwk, form):
     """A set may be given parsed or as JSON."""
     assert JWKSet(form({"keys": [jwk]})).ring().algorithms == {"ES256"}
@@ -269,7 +324,9 @@ def test_jwk_set_with_unusable_algorithms_is_refused(jwk, algorithms):
 
 
 def ring_of(*ids):
-    return KeyRing(SecretKey(f"{index}{SECRET}", key_id=key_id).key for index, key_id in enumerate(ids))
+    return KeyRing(
+        SecretKey(f"{index}{SECRET}", key_id=key_id).key for index, key_id in enumerate(ids)
+    )
 
 
 @pytest.mark.parametrize(
@@ -291,7 +348,12 @@ def test_ring_never_offers_a_key_of_another_algorithm():
     """The ``kid`` of an HS256 key finds nothing for a token that says RS256, nor does having none."""
     ring = ring_of("a", None)
 
-    assert list(ring.find("RS256", "a")) == list(ring.find("RS256", "b")) == list(ring.find("RS256", None)) == []
+    assert (
+        list(ring.find("RS256", "a"))
+        == list(ring.find("RS256", "b"))
+        == list(ring.find("RS256", None))
+        == []
+    )
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,10 @@ LAYERS = [
 ]
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}
 FOLDERS = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
-MODULES = [pytest.param(path, id=str(path.relative_to(PACKAGE).with_suffix(""))) for path in sorted(PACKAGE.rglob("*.py"))]
+MODULES = [
+    pytest.param(path, id=str(path.relative_to(PACKAGE).with_suffix("")))
+    for path in sorted(PACKAGE.rglob("*.py"))
+]
 
 
 def imports(path):
@@ -51,7 +54,9 @@ def test_module_imports_from_lower_layers_only(path):
 @pytest.mark.parametrize("path", MODULES)
 def test_folder_is_imported_as_a_whole(path):
     """What a folder offers to others is in its `__init__`; its files are its own business."""
-    inside = {tuple(parts) for parts in own_imports(path) if len(parts) > 1 and parts[0] != unit(path)}
+    inside = {
+        tuple(parts) for parts in own_imports(path) if len(parts) > 1 and parts[0] != unit(path)
+    }
 
     assert inside == set()
 
@@ -66,16 +71,24 @@ def test_folder_is_imported_as_a_whole(path):
 def test_library_has_one_user(libraries, users):
     """Each library comes in through one module."""
     found = {
-        str(path.relative_to(PACKAGE)) for path in PACKAGE.rglob("*.py") if libraries & {n.split(".")[0] for n in imports(path)}
+        str(path.relative_to(PACKAGE))
+        for path in PACKAGE.rglob("*.py")
+        if libraries & {n.split(".")[0] for n in imports(path)}
     }
 
     assert found == users
 
 
-@pytest.mark.parametrize("path", [PACKAGE / "__init__.py", *(PACKAGE / name / "__init__.py" for name in sorted(FOLDERS))])
+@pytest.mark.parametrize(
+    "path", [PACKAGE / "__init__.py", *(PACKAGE / name / "__init__.py" for name in sorted(FOLDERS))]
+)
 def test_every_public_name_is_there(path):
     """What a package exports exists, once."""
-    package = jwt_middleware if path.parent == PACKAGE else __import__(f"jwt_middleware.{path.parent.name}", fromlist=["_"])
+    package = (
+        jwt_middleware
+        if path.parent == PACKAGE
+        else __import__(f"jwt_middleware.{path.parent.name}", fromlist=["_"])
+    )
 
     assert len(package.__all__) == len(set(package.__all__))
     assert all(hasattr(package, name) for name in package.__all__)
@@ -94,15 +107,27 @@ def test_lazy_names_are_those_that_type_checkers_see():
             for node in block.body
             for alias in node.names
         }
-        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and node.func.id == "lazy_names"]
-        lazy = {(module, name) for call in calls for module, names in ast.literal_eval(call.args[1]).items() for name in names}
+        calls = [
+            node
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Call) and node.func.id == "lazy_names"
+        ]
+        lazy = {
+            (module, name)
+            for call in calls
+            for module, names in ast.literal_eval(call.args[1]).items()
+            for name in names
+        }
 
         assert lazy == seen
 
 
 def test_module_has_one_job():
     """A file of more than 300 lines has two, and so has a root of more than 20 modules."""
-    lines = {str(path.relative_to(PACKAGE)): len(path.read_text().splitlines()) for path in PACKAGE.rglob("*.py")}
+    lines = {
+        str(path.relative_to(PACKAGE)): len(path.read_text().splitlines())
+        for path in PACKAGE.rglob("*.py")
+    }
 
     assert {name: count for name, count in lines.items() if count > 300} == {}
     assert len(list(PACKAGE.glob("*.py"))) <= 20

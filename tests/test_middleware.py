@@ -79,7 +79,10 @@ SCOPE = {"scope_insufficient": "orders:write"}
 @pytest.fixture
 def app(make_verifier, secret_key, clock):
     """The echo application behind a policy with a rule of each kind."""
-    named = [SecretKey(secret_key.key.material, key_id="known"), SecretKey(secret_key.key.material, key_id="other")]
+    named = [
+        SecretKey(secret_key.key.material, key_id="known"),
+        SecretKey(secret_key.key.material, key_id="other"),
+    ]
     unreachable = RemoteJWKSet("https://down.example.com/jwks.json", fetch=down)
     store = Flaky(MemoryStore(clock=clock))
     store.failure = OSError("connection refused")
@@ -103,7 +106,10 @@ def test_refusal_has_exact_status_body_and_challenge(app, reason):
 
     response = app.get(path, headers=headers, status=kind.code)
 
-    assert response.json == {"error": kind.error, "error_description": description, "reason": reason} | scope
+    assert (
+        response.json
+        == {"error": kind.error, "error_description": description, "reason": reason} | scope
+    )
     assert response.content_type == "application/json"
     assert response.headers["Cache-Control"] == "no-store"
     assert response.headers.get("WWW-Authenticate") == {
@@ -124,7 +130,12 @@ def test_every_reason_has_its_request():
 
 @pytest.mark.parametrize(
     ("reason", "status"),
-    [("token_missing", 401), ("credentials_repeated", 400), ("check_failed", 403), ("keys_unavailable", 503)],
+    [
+        ("token_missing", 401),
+        ("credentials_repeated", 400),
+        ("check_failed", 403),
+        ("keys_unavailable", 503),
+    ],
 )
 def test_status_is_that_of_the_rfc(app, reason, status):
     """A status is written down once more here, so that the registry cannot change it unseen."""
@@ -164,7 +175,9 @@ def test_claims_are_the_requests_own(verifier):
         claims["roles"].append("admin")
         claims["deep"]["a"][0]["b"] = 2
         claims["sub"] = "mallory"
-        start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+        start_response(
+            "200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+        )
         return [body]
 
     headers = signed(roles=["user"], deep={"a": [{"b": 1}]})
@@ -188,12 +201,19 @@ def test_public_path_ignores_credentials(app, headers):
 def test_optional_path_uses_a_good_token_and_refuses_a_bad_one(app):
     """An optional token is still checked."""
     assert app.get("/optional", headers=signed()).json["sub"] == "alice"
-    assert app.get("/optional", headers=bearer("a.b.c"), status=401).json["reason"] == "token_malformed"
+    assert (
+        app.get("/optional", headers=bearer("a.b.c"), status=401).json["reason"]
+        == "token_malformed"
+    )
 
 
 @pytest.mark.parametrize(
     ("headers", "reason"),
-    [({}, "token_missing"), (bearer("a.b.c"), "token_malformed"), ({"Authorization": "Bearer"}, "credentials_malformed")],
+    [
+        ({}, "token_missing"),
+        (bearer("a.b.c"), "token_malformed"),
+        ({"Authorization": "Bearer"}, "credentials_malformed"),
+    ],
 )
 def test_delegate_path_tells_the_application_why(make_verifier, headers, reason):
     """Below a `delegate` rule the application gets the failure instead of the client."""
@@ -230,14 +250,21 @@ def test_what_an_outer_layer_left_is_cleared(verifier, path, headers):
         start_response("204 No Content", [])
         return []
 
-    planted = {f"jwt_middleware.{name}": {"sub": "mallory"} for name in ("claims", "token", "error")}
-    client(verifier, app, policy=POLICY).get(path, headers=headers, extra_environ=planted, status="*")
+    planted = {
+        f"jwt_middleware.{name}": {"sub": "mallory"} for name in ("claims", "token", "error")
+    }
+    client(verifier, app, policy=POLICY).get(
+        path, headers=headers, extra_environ=planted, status="*"
+    )
 
     for environ in seen:
         assert {"sub": "mallory"} not in [environ.get(name) for name in planted]
 
 
-@pytest.mark.parametrize("name", ["jwt_middleware.claims", "Jwt-Middleware-Claims", "jwt_middleware_claims", "X-JWT-Claims"])
+@pytest.mark.parametrize(
+    "name",
+    ["jwt_middleware.claims", "Jwt-Middleware-Claims", "jwt_middleware_claims", "X-JWT-Claims"],
+)
 def test_header_never_becomes_a_claim(app, name):
     """A client cannot write the keys that the application reads."""
     assert app.get("/optional", headers={name: '{"sub": "mallory"}'}).json is None
@@ -255,7 +282,9 @@ def test_ambiguous_path_comes_before_everything(verifier, path, headers, hint):
     events = []
     app = client(verifier, policy=Policy(public("/public")), on_event=events.append)
 
-    response = app.get("/", headers=headers | signed(), extra_environ={"PATH_INFO": path}, status=400)
+    response = app.get(
+        "/", headers=headers | signed(), extra_environ={"PATH_INFO": path}, status=400
+    )
 
     assert response.json["reason"] == "path_ambiguous"
     assert "WWW-Authenticate" not in response.headers
@@ -264,7 +293,9 @@ def test_ambiguous_path_comes_before_everything(verifier, path, headers, hint):
 
 def test_virtual_root_is_of_no_interest_where_paths_do_not_matter(verifier):
     """Without rules there is nothing to evade, so that Pyramid's header stays usable."""
-    assert client(verifier).get("/", headers={"X-Vhm-Root": "/cms"} | signed()).json["sub"] == "alice"
+    assert (
+        client(verifier).get("/", headers={"X-Vhm-Root": "/cms"} | signed()).json["sub"] == "alice"
+    )
 
 
 def test_refusal_is_reported_once_without_token(verifier):
@@ -274,7 +305,11 @@ def test_refusal_is_reported_once_without_token(verifier):
 
     client(verifier, on_event=events.append).post("/orders", headers=headers, status=401)
 
-    assert events == [RequestRejected(reason="claim_invalid", status=401, method="POST", path="/orders", claim="exp")]
+    assert events == [
+        RequestRejected(
+            reason="claim_invalid", status=401, method="POST", path="/orders", claim="exp"
+        )
+    ]
 
 
 def test_delegated_failure_is_reported(verifier):
@@ -316,7 +351,9 @@ def test_credential_that_is_no_text_is_refused(verifier, raw):
 def test_credential_that_breaks_refuses(verifier):
     """An extractor that trips over a request is no 500, and is told as the application's own fault."""
     events = []
-    app = client(verifier, credential=lambda environ: environ["HTTP_X_TOKEN"], on_event=events.append)
+    app = client(
+        verifier, credential=lambda environ: environ["HTTP_X_TOKEN"], on_event=events.append
+    )
 
     assert app.get("/", status=400).json["reason"] == "credentials_malformed"
     assert events[0] == CallableFailed(argument="credential", cause="KeyError")
@@ -329,7 +366,10 @@ def test_credential_may_refuse_by_itself(verifier):
     def refuse(environ):
         raise InvalidRequest("credentials_repeated")
 
-    assert client(verifier, credential=refuse).get("/", status=400).json["reason"] == "credentials_repeated"
+    assert (
+        client(verifier, credential=refuse).get("/", status=400).json["reason"]
+        == "credentials_repeated"
+    )
 
 
 def test_any_verifier_with_the_method_will_do():
@@ -356,7 +396,9 @@ def echo_nothing(environ, start_response):
     ("argument", "value"),
     [
         pytest.param("app", None, id="app"),
-        pytest.param("verifier", SecretKey("x" + ISSUER + AUDIENCE), id="a key instead of a verifier"),
+        pytest.param(
+            "verifier", SecretKey("x" + ISSUER + AUDIENCE), id="a key instead of a verifier"
+        ),
         pytest.param("policy", [public("/x")], id="a list instead of a policy"),
         pytest.param("policy", None, id="no policy"),
         pytest.param("credential", "token", id="a name instead of an extractor"),
@@ -383,4 +425,8 @@ def test_issuer_and_middleware_understand_each_other(issuer, verifier):
     """A token of `TokenIssuer` opens what `Verifier` guards."""
     response = client(verifier).get("/", headers=bearer(issuer.access_token("alice", scopes=["a"])))
 
-    assert (response.json["iss"], response.json["aud"], response.json["scope"]) == (ISSUER, AUDIENCE, "a")
+    assert (response.json["iss"], response.json["aud"], response.json["scope"]) == (
+        ISSUER,
+        AUDIENCE,
+        "a",
+    )

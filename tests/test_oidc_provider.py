@@ -17,7 +17,16 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, OKPKey, RSAKey
 
-from jwt_middleware import ASYMMETRIC, Fetched, Freshness, Policy, RemoteJWKSet, TokenIssuer, Verifier, require
+from jwt_middleware import (
+    ASYMMETRIC,
+    Fetched,
+    Freshness,
+    Policy,
+    RemoteJWKSet,
+    TokenIssuer,
+    Verifier,
+    require,
+)
 from jwt_middleware.validators import rfc9068
 from tests.conftest import AUDIENCE, ISSUER, NOW, Clock, bearer, client, good_claims
 from tests.servers import program
@@ -40,7 +49,14 @@ def install(folder):
         staged.mkdir()
         for file in ("package.json", "package-lock.json"):
             shutil.copy(SOURCES / file, staged)
-        command = [program("npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--engine-strict"]
+        command = [
+            program("npm"),
+            "ci",
+            "--ignore-scripts",
+            "--no-audit",
+            "--no-fund",
+            "--engine-strict",
+        ]
         subprocess.run(command, cwd=staged, check=True, capture_output=True, text=True, timeout=180)
         # All or nothing. It fails where another run has been faster, and then that one's is there.
         with suppress(OSError):
@@ -86,7 +102,9 @@ class OpenIDProvider:
         """Return an access token, got with the client credentials grant (RFC 6749 §4.4, RFC 8707)."""
         form = {"grant_type": "client_credentials", "resource": resource, "scope": scope}
         secret = b64encode(f"{algorithm}:no+secret".encode()).decode()
-        request = Request(f"{self.issuer}/token", urlencode(form).encode(), {"Authorization": f"Basic {secret}"})
+        request = Request(
+            f"{self.issuer}/token", urlencode(form).encode(), {"Authorization": f"Basic {secret}"}
+        )
         with build_opener(ProxyHandler({})).open(request, timeout=20) as response:
             return json.load(response)["access_token"]
 
@@ -109,7 +127,9 @@ def provider(tmp_path_factory):
     (folder / "node_modules").symlink_to(packages)
     command = [node, "server.mjs"]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, cwd=folder, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True) as process:
+    with subprocess.Popen(
+        command, cwd=folder, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True
+    ) as process:
         try:
             yield OpenIDProvider(process)
         finally:
@@ -125,7 +145,13 @@ def clock():
 @pytest.fixture
 def keys(provider, clock):
     """The provider's keys, found by discovery."""
-    return RemoteJWKSet.discover(provider.issuer, allow_http=True, max_age=MAX_AGE, stale_if_error=STALE_IF_ERROR, clock=clock)
+    return RemoteJWKSet.discover(
+        provider.issuer,
+        allow_http=True,
+        max_age=MAX_AGE,
+        stale_if_error=STALE_IF_ERROR,
+        clock=clock,
+    )
 
 
 @pytest.fixture
@@ -159,7 +185,9 @@ def test_access_token_of_a_real_provider_is_accepted(provider, app, algorithm):
 
 def test_scopes_that_a_real_provider_grants_decide(provider, app):
     """What the client has asked for, and no more, is permitted."""
-    reading, writing = (bearer(provider.token(scope=scope)) for scope in ("orders:read", "orders:read orders:write"))
+    reading, writing = (
+        bearer(provider.token(scope=scope)) for scope in ("orders:read", "orders:read orders:write")
+    )
 
     assert app.post("/orders", headers=reading, status=403).json["reason"] == "scope_insufficient"
     assert app.post("/orders", headers=writing, status=200)
@@ -241,7 +269,9 @@ def joserfc_key(algorithm):
     if algorithm.startswith("Ed"):
         return OKPKey.generate_key("Ed25519", parameters)
     if algorithm.startswith("ES"):
-        return ECKey.generate_key({"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}[algorithm], parameters)
+        return ECKey.generate_key(
+            {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}[algorithm], parameters
+        )
     return RSAKey.generate_key(2048, parameters)
 
 
@@ -251,7 +281,9 @@ def test_token_that_joserfc_signed_is_accepted(algorithm, make_verifier):
     """Signature, header and key set of an independent implementation are understood, under each algorithm."""
     key = joserfc_key(algorithm)
     published = json.dumps(KeySet([key]).as_dict(private=False)).encode()
-    keys = RemoteJWKSet("https://id.example.com/jwks.json", fetch=lambda url, **limits: Fetched(published))
+    keys = RemoteJWKSet(
+        "https://id.example.com/jwks.json", fetch=lambda url, **limits: Fetched(published)
+    )
     header = {"alg": algorithm, "typ": "at+jwt", "kid": key.kid}
     claims = good_claims(client_id="web")
     verifier = make_verifier(keys, clock=Clock(NOW), validators=[rfc9068])
@@ -266,6 +298,12 @@ def test_joserfc_accepts_what_we_issue(algorithm, private_keys):
     issuer = TokenIssuer(private_keys[algorithm], issuer=ISSUER, audience=AUDIENCE)
     published = KeySet.import_key_set(issuer.jwks())
 
-    token = jwt.decode(issuer.access_token("alice", scopes=["orders:read"]), published, algorithms=[algorithm])
+    token = jwt.decode(
+        issuer.access_token("alice", scopes=["orders:read"]), published, algorithms=[algorithm]
+    )
 
-    assert (token.header["typ"], token.claims["sub"], token.claims["scope"]) == ("at+jwt", "alice", "orders:read")
+    assert (token.header["typ"], token.claims["sub"], token.claims["scope"]) == (
+        "at+jwt",
+        "alice",
+        "orders:read",
+    )

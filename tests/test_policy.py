@@ -52,7 +52,9 @@ def test_empty_policy_protects_everything(path):
         pytest.param("/docs/", "/docs/", True, id="slash at the end, as written"),
         pytest.param("/docs/", "/docs", False, id="slash at the end, left out"),
         pytest.param("/docs", "/docs/", False, id="slash at the end, added"),
-        pytest.param("/straße/東", path_info("/straße/東"), True, id="PATH_INFO is UTF-8 read as latin-1"),
+        pytest.param(
+            "/straße/東", path_info("/straße/東"), True, id="PATH_INFO is UTF-8 read as latin-1"
+        ),
         pytest.param("/files/*", "/files/%2", True, id="percent sign"),
         pytest.param("/files/*", "/files/a.b/..c", True, id="dots that are no segment"),
         pytest.param("/files/*", path_info("/files/\xa0x"), True, id="beyond ASCII"),
@@ -90,14 +92,28 @@ AMBIGUOUS = {
     "/ad\xed\xa0\x80min": "not UTF-8",
     "/ad\u0142min": "not UTF-8",
 }
-LENIENT = ["//admin", "/admin/", "/admin//", "///admin", "admin", "admin/", "/@@admin", "//@@admin/", "/@@/admin"]
+LENIENT = [
+    "//admin",
+    "/admin/",
+    "/admin//",
+    "///admin",
+    "admin",
+    "admin/",
+    "/@@admin",
+    "//@@admin/",
+    "/@@/admin",
+]
 
 
 @pytest.mark.parametrize("method", ["GET", "OPTIONS", "get"])
 @pytest.mark.parametrize("path", AMBIGUOUS)
 def test_ambiguous_path_is_refused_under_every_rule(path, method):
     """A path that applications read in different ways has no rule, be it for a public or a protected page."""
-    for policy in (Policy(require("/admin"), public("/*")), Policy(public("/admin")), Policy(delegate("/public/*"))):
+    for policy in (
+        Policy(require("/admin"), public("/*")),
+        Policy(public("/admin")),
+        Policy(delegate("/public/*")),
+    ):
         with pytest.raises(AmbiguousPath):
             policy.decide(method, path)
 
@@ -112,7 +128,10 @@ def test_explain_says_why_a_path_is_ambiguous():
     """A path that is refused is explained like any other; it is text, in which a surrogate stands for a raw byte."""
     policy = Policy(public("/a"))
 
-    assert policy.explain("GET", "/a/..") == "GET '/a/..' is refused with 400 path_ambiguous: it contains a dot segment"
+    assert (
+        policy.explain("GET", "/a/..")
+        == "GET '/a/..' is refused with 400 path_ambiguous: it contains a dot segment"
+    )
     assert policy.explain("GET", "/\udcff").endswith("path_ambiguous: it is not UTF-8")
 
 
@@ -123,7 +142,9 @@ def test_explain_says_why_a_path_is_ambiguous():
         pytest.param(Policy(), REQUIRED, id="no rules"),
         pytest.param(Policy(public("/*")), PUBLIC, id="everything public"),
         pytest.param(
-            Policy(require("/*", methods=["POST"], scopes=["w"]), optional("/*", methods=["GET"])), OPTIONAL, id="methods"
+            Policy(require("/*", methods=["POST"], scopes=["w"]), optional("/*", methods=["GET"])),
+            OPTIONAL,
+            id="methods",
         ),
     ],
 )
@@ -180,7 +201,9 @@ def test_path_judged_twice_must_satisfy_both_rules():
     [
         pytest.param([public("/a"), require("/a/*", scopes=["s"])], id="open without the slash"),
         pytest.param([public("/a/"), require("/a/*", scopes=["s"])], id="open with the slash"),
-        pytest.param([require("/a/", scopes=["t"]), require("/a/*", scopes=["s"])], id="two scopes"),
+        pytest.param(
+            [require("/a/", scopes=["t"]), require("/a/*", scopes=["s"])], id="two scopes"
+        ),
     ],
 )
 def test_merged_slashes_get_what_either_form_needs(rules, path):
@@ -210,7 +233,25 @@ def test_path_judged_twice_gets_the_stricter_mode(rules, expected):
 
 
 segments = st.lists(
-    st.sampled_from(["a", "admin", ".", "..", "", "@@admin", "%2e%2e", "%2F", "\\", "\x00", ";x", "Ã¤", "\xe4", "..;", "@@"]),
+    st.sampled_from(
+        [
+            "a",
+            "admin",
+            ".",
+            "..",
+            "",
+            "@@admin",
+            "%2e%2e",
+            "%2F",
+            "\\",
+            "\x00",
+            ";x",
+            "Ã¤",
+            "\xe4",
+            "..;",
+            "@@",
+        ]
+    ),
     max_size=6,
 )
 
@@ -251,7 +292,10 @@ def test_reduced_path_has_neither_empty_segments_nor_selectors(path):
 @pytest.mark.parametrize("method", ["post", "Post", "pOST"])
 def test_method_in_small_letters_gets_no_milder_rule(method):
     """Frameworks serve "post" as POST, so it needs what POST needs, and what is asked of "post" itself too."""
-    policy = Policy(require("/orders/*", methods=["POST"], scopes=["orders:write"]), public("/orders/*", methods=["GET"]))
+    policy = Policy(
+        require("/orders/*", methods=["POST"], scopes=["orders:write"]),
+        public("/orders/*", methods=["GET"]),
+    )
 
     decision = policy.decide(method, "/orders/7")
 
@@ -269,7 +313,11 @@ def test_first_matching_rule_decides():
     """A narrow exception goes before the wide rule."""
     policy = Policy(require("/static/private/*"), public("/static/*"), optional("/*"))
 
-    assert [mode(policy, path) for path in ("/static/private/x", "/static/x", "/x")] == [REQUIRED, PUBLIC, OPTIONAL]
+    assert [mode(policy, path) for path in ("/static/private/x", "/static/x", "/x")] == [
+        REQUIRED,
+        PUBLIC,
+        OPTIONAL,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -353,8 +401,14 @@ def not_awaited():
         pytest.param(lambda token, environ: None, "check_failed", id="forgotten return"),
         pytest.param(lambda token, environ: token.claims["nope"], "check_failed", id="exception"),
         pytest.param(lambda token, environ: "false", "check_failed", id="text that says no"),
-        pytest.param(lambda token, environ: (role == "admin" for role in ["user"]), "check_failed", id="generator"),
-        pytest.param(lambda token, environ: claim_is("role", "admin"), "check_failed", id="forgotten call"),
+        pytest.param(
+            lambda token, environ: (role == "admin" for role in ["user"]),
+            "check_failed",
+            id="generator",
+        ),
+        pytest.param(
+            lambda token, environ: claim_is("role", "admin"), "check_failed", id="forgotten call"
+        ),
         pytest.param(lambda token, environ: not_awaited(), "check_failed", id="forgotten await"),
     ],
 )
@@ -384,7 +438,12 @@ def test_check_that_breaks_keeps_its_cause():
 @pytest.mark.parametrize(
     ("method", "path", "expected"),
     [
-        pytest.param("GET", "/health", "GET '/health' passes without a token: rule 1, public('/health')", id="public"),
+        pytest.param(
+            "GET",
+            "/health",
+            "GET '/health' passes without a token: rule 1, public('/health')",
+            id="public",
+        ),
         pytest.param("GET", "/x", "GET '/x' needs a valid token: no rule matches", id="no rule"),
         pytest.param(
             "POST",
@@ -411,7 +470,9 @@ def test_check_that_breaks_keeps_its_cause():
             " any_scope=['a', 'b'], check=approve)",
             id="judged twice",
         ),
-        pytest.param("GET", "/grüße", "GET '/grüße' needs a valid token: no rule matches", id="beyond ASCII"),
+        pytest.param(
+            "GET", "/grüße", "GET '/grüße' needs a valid token: no rule matches", id="beyond ASCII"
+        ),
         pytest.param("GET", "", "GET '' needs a valid token: no rule matches", id="empty"),
     ],
 )
@@ -434,36 +495,91 @@ def test_explain_names_the_deciding_rule(method, path, expected):
 
 def test_explain_judges_once_where_paths_do_not_matter():
     """A policy for all paths alike has nothing to say of spellings."""
-    assert Policy(public("/*")).explain("GET", "/a/../b/") == "GET '/a/../b/' passes without a token: rule 1, public('/*')"
+    assert (
+        Policy(public("/*")).explain("GET", "/a/../b/")
+        == "GET '/a/../b/' passes without a token: rule 1, public('/*')"
+    )
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
         pytest.param(lambda: public(), "paths: a rule needs at least one", id="no path"),
-        pytest.param(lambda: public("health"), "paths: 'health' can never match as written; write '/health'", id="no slash"),
+        pytest.param(
+            lambda: public("health"),
+            "paths: 'health' can never match as written; write '/health'",
+            id="no slash",
+        ),
         pytest.param(lambda: public("/a//b"), "write '/a/b'", id="double slash"),
-        pytest.param(lambda: public("/a/../b"), "such paths are refused: it contains a dot segment", id="dot segments"),
-        pytest.param(lambda: public("/a/%2e"), "such paths are refused: it contains a dot, slash", id="encoded"),
-        pytest.param(lambda: public("/a\udc80"), "such paths are refused: it is not UTF-8", id="raw byte"),
+        pytest.param(
+            lambda: public("/a/../b"),
+            "such paths are refused: it contains a dot segment",
+            id="dot segments",
+        ),
+        pytest.param(
+            lambda: public("/a/%2e"),
+            "such paths are refused: it contains a dot, slash",
+            id="encoded",
+        ),
+        pytest.param(
+            lambda: public("/a\udc80"), "such paths are refused: it is not UTF-8", id="raw byte"
+        ),
         pytest.param(lambda: public("/a/*/b"), "not its last segment", id="star in the middle"),
         pytest.param(lambda: public("/a*"), "not its last segment", id="star within a segment"),
         pytest.param(lambda: public("*"), "not its last segment", id="star alone"),
         pytest.param(lambda: public(""), "can never match", id="empty"),
-        pytest.param(lambda: require("/a/<int:id>"), "'/a/<int:id>' is a pattern of a router", id="pattern of Flask"),
-        pytest.param(lambda: require("/a/{id}"), "'/a/{id}' is a pattern of a router", id="pattern of Falcon"),
+        pytest.param(
+            lambda: require("/a/<int:id>"),
+            "'/a/<int:id>' is a pattern of a router",
+            id="pattern of Flask",
+        ),
+        pytest.param(
+            lambda: require("/a/{id}"), "'/a/{id}' is a pattern of a router", id="pattern of Falcon"
+        ),
         pytest.param(lambda: public(["/a"]), "a list is no path", id="list"),
-        pytest.param(lambda: public("/a", methods=["get"]), "methods: ['get'] are no HTTP methods", id="lower case"),
-        pytest.param(lambda: public("/a", methods=[]), "methods: [] are no HTTP methods", id="no methods"),
-        pytest.param(lambda: public("/a", methods="GET"), "methods: 'GET' is no list; write e.g. ['GET']", id="method as a str"),
-        pytest.param(lambda: public("/a", methods=[5]), "methods: [5] are no HTTP methods", id="method a number"),
-        pytest.param(lambda: require("/a", scopes="a b"), "scopes: 'a b' is no list; write e.g. ['a b']", id="scopes as a str"),
-        pytest.param(lambda: require("/a", scopes=["a b"]), "scopes: 'a b' is no scope", id="two scopes in one"),
-        pytest.param(lambda: require("/a", any_scope=["ä"]), "scopes: 'ä' is no scope", id="not ASCII"),
-        pytest.param(lambda: require("/a", scopes=[None]), "scopes: None is no scope", id="no scope"),
-        pytest.param(lambda: public("/a", methods=5), "methods: 5 is no list", id="methods a number"),
+        pytest.param(
+            lambda: public("/a", methods=["get"]),
+            "methods: ['get'] are no HTTP methods",
+            id="lower case",
+        ),
+        pytest.param(
+            lambda: public("/a", methods=[]), "methods: [] are no HTTP methods", id="no methods"
+        ),
+        pytest.param(
+            lambda: public("/a", methods="GET"),
+            "methods: 'GET' is no list; write e.g. ['GET']",
+            id="method as a str",
+        ),
+        pytest.param(
+            lambda: public("/a", methods=[5]),
+            "methods: [5] are no HTTP methods",
+            id="method a number",
+        ),
+        pytest.param(
+            lambda: require("/a", scopes="a b"),
+            "scopes: 'a b' is no list; write e.g. ['a b']",
+            id="scopes as a str",
+        ),
+        pytest.param(
+            lambda: require("/a", scopes=["a b"]),
+            "scopes: 'a b' is no scope",
+            id="two scopes in one",
+        ),
+        pytest.param(
+            lambda: require("/a", any_scope=["ä"]), "scopes: 'ä' is no scope", id="not ASCII"
+        ),
+        pytest.param(
+            lambda: require("/a", scopes=[None]), "scopes: None is no scope", id="no scope"
+        ),
+        pytest.param(
+            lambda: public("/a", methods=5), "methods: 5 is no list", id="methods a number"
+        ),
         pytest.param(lambda: require("/a", scopes=5), "scopes: 5 is no list", id="scopes a number"),
-        pytest.param(lambda: require("/a", any_scope=b"a"), "any_scope: b'a' is no list", id="scopes as bytes"),
+        pytest.param(
+            lambda: require("/a", any_scope=b"a"),
+            "any_scope: b'a' is no list",
+            id="scopes as bytes",
+        ),
         pytest.param(lambda: require("/a", check=5), "check: a int is not callable", id="check"),
         pytest.param(lambda: Policy("/health"), "rules: a str is no rule", id="path as rule"),
         pytest.param(
@@ -471,37 +587,91 @@ def test_explain_judges_once_where_paths_do_not_matter():
             "methods=['GET', 'HEAD']) protects only GET, HEAD, and public('/*') opens every other method of '/a/*'",
             id="other methods open",
         ),
-        pytest.param(lambda: Policy(require("/a", methods=["POST"]), optional("/a")), "opens every other method", id="optional"),
         pytest.param(
-            lambda: Policy(require("/a", methods=["POST"]), require("/a", methods=["PUT"]), delegate("/a/*")),
+            lambda: Policy(require("/a", methods=["POST"]), optional("/a")),
+            "opens every other method",
+            id="optional",
+        ),
+        pytest.param(
+            lambda: Policy(
+                require("/a", methods=["POST"]), require("/a", methods=["PUT"]), delegate("/a/*")
+            ),
             "opens every other method",
             id="delegated, after two rules",
         ),
-        pytest.param(lambda: Policy(public("/a"), require("/a")), "'/a' in require('/a') is never reached", id="conflict"),
-        pytest.param(lambda: Policy(public("/a"), public("/a")), "never reached", id="twice"),
-        pytest.param(lambda: Policy(public("/a"), require("/a/")), "'/a' and '/a/' are one page", id="protected but for a slash"),
-        pytest.param(lambda: Policy(public("/a/"), require("/a")), "'/a/' and '/a' are one page", id="public but for a slash"),
         pytest.param(
-            lambda: Policy(public("/a", methods=["GET", "PUT"]), require("/a/", methods=["PUT", "POST"])),
+            lambda: Policy(public("/a"), require("/a")),
+            "'/a' in require('/a') is never reached",
+            id="conflict",
+        ),
+        pytest.param(lambda: Policy(public("/a"), public("/a")), "never reached", id="twice"),
+        pytest.param(
+            lambda: Policy(public("/a"), require("/a/")),
+            "'/a' and '/a/' are one page",
+            id="protected but for a slash",
+        ),
+        pytest.param(
+            lambda: Policy(public("/a/"), require("/a")),
+            "'/a/' and '/a' are one page",
+            id="public but for a slash",
+        ),
+        pytest.param(
+            lambda: Policy(
+                public("/a", methods=["GET", "PUT"]), require("/a/", methods=["PUT", "POST"])
+            ),
             "'/a' and '/a/' are one page",
             id="one method in common but for a slash",
         ),
-        pytest.param(lambda: Policy(public("/@@a"), require("/a")), "'/@@a' and '/a' are one page", id="selector of a page"),
-        pytest.param(lambda: Policy(public("/@@a/*"), require("/a/b")), "are one page", id="selector above a page"),
-        pytest.param(lambda: Policy(require("/a/*"), public("/@@a")), "are one page", id="selector of a folder"),
+        pytest.param(
+            lambda: Policy(public("/@@a"), require("/a")),
+            "'/@@a' and '/a' are one page",
+            id="selector of a page",
+        ),
+        pytest.param(
+            lambda: Policy(public("/@@a/*"), require("/a/b")),
+            "are one page",
+            id="selector above a page",
+        ),
+        pytest.param(
+            lambda: Policy(require("/a/*"), public("/@@a")),
+            "are one page",
+            id="selector of a folder",
+        ),
         pytest.param(lambda: Policy(public("/a", "/a")), "never reached", id="twice in one rule"),
-        pytest.param(lambda: Policy(public("/a/*"), require("/a/*")), "never reached", id="prefix twice"),
-        pytest.param(lambda: Policy(public("/*"), require("/admin/*")), "never reached", id="behind a wider rule"),
-        pytest.param(lambda: Policy(public("/a/*"), require("/a")), "never reached", id="prefix covers itself"),
-        pytest.param(lambda: Policy(public("/a/*"), require("/a/")), "never reached", id="prefix covers its slash"),
         pytest.param(
-            lambda: Policy(public("/a"), require("/a", methods=["POST"])), "never reached", id="methods behind all methods"
+            lambda: Policy(public("/a/*"), require("/a/*")), "never reached", id="prefix twice"
         ),
         pytest.param(
-            lambda: Policy(public("/a", methods=["GET"]), require("/a", methods=["HEAD"])), "never reached", id="HEAD behind GET"
+            lambda: Policy(public("/*"), require("/admin/*")),
+            "never reached",
+            id="behind a wider rule",
         ),
         pytest.param(
-            lambda: Policy(public("/*", methods=["GET"]), public("/a", methods=["POST"]), require("/a", methods=["GET", "POST"])),
+            lambda: Policy(public("/a/*"), require("/a")),
+            "never reached",
+            id="prefix covers itself",
+        ),
+        pytest.param(
+            lambda: Policy(public("/a/*"), require("/a/")),
+            "never reached",
+            id="prefix covers its slash",
+        ),
+        pytest.param(
+            lambda: Policy(public("/a"), require("/a", methods=["POST"])),
+            "never reached",
+            id="methods behind all methods",
+        ),
+        pytest.param(
+            lambda: Policy(public("/a", methods=["GET"]), require("/a", methods=["HEAD"])),
+            "never reached",
+            id="HEAD behind GET",
+        ),
+        pytest.param(
+            lambda: Policy(
+                public("/*", methods=["GET"]),
+                public("/a", methods=["POST"]),
+                require("/a", methods=["GET", "POST"]),
+            ),
             "never reached",
             id="methods covered by two rules",
         ),
@@ -520,15 +690,27 @@ def test_rule_that_cannot_work_is_refused(make, message):
     [
         pytest.param([public("/a"), require("/a/*")], id="narrow before wide"),
         pytest.param([public("/a", methods=["GET"]), require("/a")], id="some methods before all"),
-        pytest.param([public("/a", methods=["GET"]), require("/a", methods=["GET", "POST"])], id="one method left"),
+        pytest.param(
+            [public("/a", methods=["GET"]), require("/a", methods=["GET", "POST"])],
+            id="one method left",
+        ),
         pytest.param([public("/a"), public("/a/")], id="with and without slash"),
-        pytest.param([public("/a", methods=["GET"]), require("/a/", methods=["POST"])], id="slash for another method"),
+        pytest.param(
+            [public("/a", methods=["GET"]), require("/a/", methods=["POST"])],
+            id="slash for another method",
+        ),
         pytest.param([public("/a/"), require("/a/*")], id="slash before all below"),
         pytest.param([public("/@@a"), require("/*")], id="one selector open"),
         pytest.param([public("/a/*"), require("/ab/*")], id="neighbours"),
         pytest.param([require("/a"), public("/*")], id="all the rest"),
-        pytest.param([require("/a", methods=["POST"]), optional("/a", methods=["GET"])], id="each method for itself"),
-        pytest.param([require("/a", methods=["POST"]), require("/a/*"), public("/*")], id="other methods protected"),
+        pytest.param(
+            [require("/a", methods=["POST"]), optional("/a", methods=["GET"])],
+            id="each method for itself",
+        ),
+        pytest.param(
+            [require("/a", methods=["POST"]), require("/a/*"), public("/*")],
+            id="other methods protected",
+        ),
         pytest.param([require("/a/*", methods=["POST"]), public("/a/b")], id="one page below open"),
     ],
 )
@@ -542,4 +724,9 @@ def test_rule_faults_are_reported_together():
     with pytest.raises(ConfigurationError) as caught:
         require("x", methods=["get"], scopes=[""], check=5)
 
-    assert [fault.partition(":")[0] for fault in caught.value.faults] == ["paths", "methods", "scopes", "check"]
+    assert [fault.partition(":")[0] for fault in caught.value.faults] == [
+        "paths",
+        "methods",
+        "scopes",
+        "check",
+    ]

@@ -130,19 +130,27 @@ def gunicorn(origin, **options):
     if find_spec("gunicorn") is None:
         missing("gunicorn")
     command = "-m gunicorn tests.remote_app:app --no-control-socket --preload --workers 2 --worker-class gthread --threads 4"
-    return running([sys.executable, *command.split(), "--bind", "127.0.0.1:{port}"], origin, processes=2, **options)
+    return running(
+        [sys.executable, *command.split(), "--bind", "127.0.0.1:{port}"],
+        origin,
+        processes=2,
+        **options,
+    )
 
 
 def uwsgi(origin, *, threads, processes):
     """Run uWSGI, with threads of the application's own or without."""
-    program = shutil.which("uwsgi", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
+    program = shutil.which(
+        "uwsgi",
+        path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
+    )
     if program is None:
         missing("pyuwsgi")
-    command = (
-        f"{program} --need-app --die-on-term --disable-logging --master --module tests.remote_app:app --processes {processes}"
-    )
+    command = f"{program} --need-app --die-on-term --disable-logging --master --module tests.remote_app:app --processes {processes}"
     more = ["--enable-threads"] if threads else []
-    return running([*command.split(), *more, "--http-socket", "127.0.0.1:{port}"], origin, processes=processes)
+    return running(
+        [*command.split(), *more, "--http-socket", "127.0.0.1:{port}"], origin, processes=processes
+    )
 
 
 @pytest.fixture
@@ -174,7 +182,11 @@ def processes_that_fetched(origin):
 
 
 @pytest.mark.parametrize(
-    "preload", [pytest.param(False, id="loaded by the workers"), pytest.param(True, id="loaded before the fork")]
+    "preload",
+    [
+        pytest.param(False, id="loaded by the workers"),
+        pytest.param(True, id="loaded before the fork"),
+    ],
 )
 def test_gunicorn_workers_follow_a_rotation_each(origin, old, new, preload):
     """Each worker takes a new key at its first request, and drops a withdrawn one, whoever loaded the keys first."""
@@ -217,17 +229,23 @@ def test_gunicorn_worker_that_is_replaced_starts_with_the_parents_keys(origin, o
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-@pytest.mark.parametrize("threads", [pytest.param(True, id="threads"), pytest.param(False, id="no threads")])
+@pytest.mark.parametrize(
+    "threads", [pytest.param(True, id="threads"), pytest.param(False, id="no threads")]
+)
 def test_uwsgi_follows_a_rotation(origin, old, new, threads, processes):
     """First load, rotation and refresh of stale keys work, whether or not the application's threads run between requests."""
     with uwsgi(origin, threads=threads, processes=processes) as server:
         follow_a_rotation(server, origin, old, new)
 
-        assert {answer.process for answer in server.ask_all(token_of(new))} <= set(processes_that_fetched(origin))
+        assert {answer.process for answer in server.ask_all(token_of(new))} <= set(
+            processes_that_fetched(origin)
+        )
         assert "Traceback" not in server.log()
 
 
-@pytest.mark.parametrize("threads", [pytest.param(True, id="threads"), pytest.param(False, id="no threads")])
+@pytest.mark.parametrize(
+    "threads", [pytest.param(True, id="threads"), pytest.param(False, id="no threads")]
+)
 def test_uwsgi_refreshes_from_a_slow_server(origin, old, new, threads):
     """Where a refresh takes longer than a request, it is finished all the same."""
     with uwsgi(origin, threads=threads, processes=1) as server:

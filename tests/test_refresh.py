@@ -346,7 +346,10 @@ def test_load_that_ends_lets_the_others_go_on(make_refresher, source, clock):
     """Whoever waits for a load goes on at its end, long before the time-out."""
     refresher = make_refresher(timeout=3600)
     source.gate.clear()
-    threads = [threading.Thread(target=refresher.refresh_now, args=(clock(),), daemon=True) for _ in range(4)]
+    threads = [
+        threading.Thread(target=refresher.refresh_now, args=(clock(),), daemon=True)
+        for _ in range(4)
+    ]
     for thread in threads:
         thread.start()
     assert source.entered.wait(10)
@@ -529,7 +532,9 @@ def test_child_of_a_fork_starts_clean(loaded, source, clock):
     ("prepare", "due"),
     [
         pytest.param(lambda source, clock: None, LIFETIME, id="fresh"),
-        pytest.param(lambda source, clock: setattr(clock, "now", clock.now + LIFETIME), 0, id="stale"),
+        pytest.param(
+            lambda source, clock: setattr(clock, "now", clock.now + LIFETIME), 0, id="stale"
+        ),
     ],
 )
 def test_next_load_is_told(loaded, source, clock, prepare, due):

@@ -34,7 +34,11 @@ def test_render_decides_about_the_body(verifier):
     """A renderer sees the error and the request."""
 
     def render(error, environ):
-        return Response(f"<h1>{error.reason} at {environ['PATH_INFO']}</h1>", error.status, content_type="text/html")
+        return Response(
+            f"<h1>{error.reason} at {environ['PATH_INFO']}</h1>",
+            error.status,
+            content_type="text/html",
+        )
 
     response = client(verifier, render=render).get("/x", status=401)
 
@@ -77,10 +81,17 @@ def test_error_of_an_application_is_rendered_as_it_is(verifier, render):
     def check(token, environ):
         raise TenantSuspended(environ["PATH_INFO"])
 
-    app = client(verifier, policy=Policy(require("/*", check=check)), **({"render": render} if render else {}))
+    app = client(
+        verifier,
+        policy=Policy(require("/*", check=check)),
+        **({"render": render} if render else {}),
+    )
     headers = bearer(sign_raw(good_claims()))
 
-    assert [app.get(path, headers=headers, status=403).json["tenant"] for path in ("/a", "/b")] == ["/a", "/b"]
+    assert [app.get(path, headers=headers, status=403).json["tenant"] for path in ("/a", "/b")] == [
+        "/a",
+        "/b",
+    ]
 
 
 def test_render_is_asked_each_time(verifier):

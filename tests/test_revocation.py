@@ -87,8 +87,17 @@ def test_session_takes_all_its_tokens_along(verifier, revocations):
     """All tokens with the ``sid`` are refused, those without or with another are not."""
     revocations.revoke_session(ISSUER, "s1")
 
-    assert outcome(verifier, signed(sid="s1")) == outcome(verifier, signed(sid="s1", jti="t2")) == "token_revoked"
-    assert outcome(verifier, signed(sid="s2")) == outcome(verifier, signed()) == outcome(verifier, signed(sid=5)) == "alice"
+    assert (
+        outcome(verifier, signed(sid="s1"))
+        == outcome(verifier, signed(sid="s1", jti="t2"))
+        == "token_revoked"
+    )
+    assert (
+        outcome(verifier, signed(sid="s2"))
+        == outcome(verifier, signed())
+        == outcome(verifier, signed(sid=5))
+        == "alice"
+    )
 
 
 @pytest.mark.parametrize(
@@ -111,7 +120,9 @@ def test_subject_loses_all_tokens_issued_before(verifier, revocations, issued_at
 
 def test_token_without_id_is_refused(verifier, revocations):
     """What could not be revoked is not accepted, with whichever kind of ``jti`` is none."""
-    assert outcome(verifier, signed(jti=None)) == outcome(verifier, signed(jti="")) == "claim_missing"
+    assert (
+        outcome(verifier, signed(jti=None)) == outcome(verifier, signed(jti="")) == "claim_missing"
+    )
 
 
 def test_token_without_id_cannot_be_revoked(make_verifier, revocations):
@@ -201,16 +212,22 @@ def test_outage_is_503_where_it_refuses(verifier, store, failure):
 
 
 @OUTAGES
-def test_outage_is_not_noticed_where_it_allows(make_verifier, make_revocations, store, events, failure):
+def test_outage_is_not_noticed_where_it_allows(
+    make_verifier, make_revocations, store, events, failure
+):
     """Tokens pass, and one event in ten seconds says so."""
     verifier = make_verifier(revocations=make_revocations(on_failure="allow"))
     store.failure = failure
 
     assert {outcome(verifier, signed()) for _ in range(100)} == {"alice"}
-    assert [(type(event), event.operation, event.allowed) for event in events] == [(StoreFailed, "get_many", True)]
+    assert [(type(event), event.operation, event.allowed) for event in events] == [
+        (StoreFailed, "get_many", True)
+    ]
 
 
-def test_events_of_an_outage_are_one_per_interval(make_verifier, make_revocations, store, events, clock):
+def test_events_of_an_outage_are_one_per_interval(
+    make_verifier, make_revocations, store, events, clock
+):
     """A long outage does not fill the log."""
     verifier = make_verifier(revocations=make_revocations(on_failure="allow"))
     store.failure = OSError("refused")
@@ -243,7 +260,9 @@ def test_only_one_request_tries_a_failing_store(verifier, store, clock):
     outcome(verifier, signed())
     clock.now += 0.5
     seen = []
-    store.store.get_many = lambda keys: seen.append(outcome(verifier, signed())) or [None] * len(keys)
+    store.store.get_many = lambda keys: (
+        seen.append(outcome(verifier, signed())) or [None] * len(keys)
+    )
     store.failure = None
 
     assert outcome(verifier, signed()) == "alice"
@@ -290,11 +309,17 @@ def test_outage_is_logged_without_a_traceback(store, clock, make_verifier, caplo
         outcome(verifier, signed())
 
     (record,) = caplog.records
-    assert record.getMessage() == "StoreFailed operation='get_many' problem='OSError: refused' allowed=False"
+    assert (
+        record.getMessage()
+        == "StoreFailed operation='get_many' problem='OSError: refused' allowed=False"
+    )
     assert not record.exc_info
 
 
-@pytest.mark.parametrize("entry", ["", "soon", "nan", "inf", "-inf", "-1", "0", "1.5", "1e3", " 1", "1_0", "٣", "1" * 5000, None])
+@pytest.mark.parametrize(
+    "entry",
+    ["", "soon", "nan", "inf", "-inf", "-1", "0", "1.5", "1e3", " 1", "1_0", "٣", "1" * 5000, None],
+)
 def test_subject_entry_that_nobody_wrote_refuses(verifier, store, entry):
     """A text that `revoke_subject` cannot have written revokes all tokens; only None revokes none."""
     store.failure = [None, None, entry]
@@ -340,7 +365,9 @@ def test_answer_from_the_future_is_not_used(make_verifier, make_revocations, sto
 
 
 @pytest.mark.parametrize("failure", [None, OSError("timed out")], ids=["stored", "perhaps stored"])
-def test_answer_from_before_a_revocation_is_not_remembered(make_verifier, make_revocations, store, failure):
+def test_answer_from_before_a_revocation_is_not_remembered(
+    make_verifier, make_revocations, store, failure
+):
     """A check that is still waiting for the store during `revoke` leaves no old answer behind."""
     revocations = make_revocations(max_staleness=5)
     verifier = make_verifier(revocations=revocations)
@@ -367,8 +394,13 @@ def test_answer_from_before_a_revocation_is_not_remembered(make_verifier, make_r
     assert outcome(verifier, signed()) == "token_revoked"
 
 
-@pytest.mark.parametrize(("ahead", "expected"), [(65, "alice"), (66, "token_not_yet_valid"), (10**9, "token_not_yet_valid")])
-def test_token_dated_ahead_is_refused_where_subjects_are_revoked(verifier, make_verifier, ahead, expected):
+@pytest.mark.parametrize(
+    ("ahead", "expected"),
+    [(65, "alice"), (66, "token_not_yet_valid"), (10**9, "token_not_yet_valid")],
+)
+def test_token_dated_ahead_is_refused_where_subjects_are_revoked(
+    verifier, make_verifier, ahead, expected
+):
     """`revoke_subject` would not cover it. A minute and the leeway are allowed, because clocks differ."""
     token = signed(iat=NOW + ahead, exp=NOW + 10**10)
 
@@ -507,7 +539,10 @@ def test_revocation_that_fails_is_never_allowed(make_revocations, store, events,
     with pytest.raises(Unavailable):
         revocations.revoke_subject(ISSUER, "alice")
 
-    assert [(event.operation, event.allowed) for event in events] == [("put", False), ("get", False)]
+    assert [(event.operation, event.allowed) for event in events] == [
+        ("put", False),
+        ("get", False),
+    ]
 
 
 def test_what_never_expires_stays_revoked(make_verifier, revocations, clock):
@@ -518,7 +553,11 @@ def test_what_never_expires_stays_revoked(make_verifier, revocations, clock):
     revocations.revoke_subject(ISSUER, "bob")
     clock.now += 20 * 365 * 86_400
 
-    for token in (signed(exp=None), signed(exp=None, jti="t2", sid="s1"), signed(exp=None, jti="t3", sub="bob")):
+    for token in (
+        signed(exp=None),
+        signed(exp=None, jti="t2", sid="s1"),
+        signed(exp=None, jti="t3", sub="bob"),
+    ):
         assert outcome(verifier, token) == "token_revoked"
 
 

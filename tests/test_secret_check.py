@@ -37,9 +37,13 @@ def der_forms():
     forms = {}
     for name, key in PRIVATE.items():
         forms[f"{name} public"] = key.public_key().public_bytes(Encoding.DER, SPKI)
-        forms[f"{name} private"] = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        forms[f"{name} private"] = key.private_bytes(
+            Encoding.DER, PrivateFormat.PKCS8, NoEncryption()
+        )
         if not isinstance(key, ed25519.Ed25519PrivateKey | x25519.X25519PrivateKey):
-            forms[f"{name} traditional"] = key.private_bytes(Encoding.DER, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+            forms[f"{name} traditional"] = key.private_bytes(
+                Encoding.DER, PrivateFormat.TraditionalOpenSSL, NoEncryption()
+            )
         if isinstance(key, rsa.RSAPrivateKey):
             forms[f"{name} PKCS1"] = key.public_key().public_bytes(Encoding.DER, PKCS1)
     # What is written of a DSA key traditionally is six numbers, which nothing tells from others.
@@ -51,7 +55,8 @@ def der_forms():
 DER = der_forms()
 PEM = RSA.public_key().public_bytes(Encoding.PEM, SPKI)
 OPENSSH = {
-    name: PRIVATE[name].public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH) for name in ("RSA", "P-256", "Ed25519")
+    name: PRIVATE[name].public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+    for name in ("RSA", "P-256", "Ed25519")
 }
 JWK = public_jwk(Key("RS256", "a", RSA))
 MODULUS = f"{RSA.public_key().public_numbers().n:X}"
@@ -91,7 +96,10 @@ def test_key_in_any_wrapping_is_not_a_secret(der, wrap):
 
 OTHER_FORMS = [
     *(pytest.param(line, id=f"OpenSSH {name}") for name, line in OPENSSH.items()),
-    *(pytest.param(line.split()[1], id=f"OpenSSH {name}, the base64 alone") for name, line in OPENSSH.items()),
+    *(
+        pytest.param(line.split()[1], id=f"OpenSSH {name}, the base64 alone")
+        for name, line in OPENSSH.items()
+    ),
     pytest.param(b"restrict,pty " + OPENSSH["RSA"], id="a line of authorized_keys"),
     pytest.param("---- BEGIN SSH2 PUBLIC KEY ----\nComment: x", id="SSH2"),
     pytest.param("PuTTY-User-Key-File-3: ssh-ed25519\n", id="PuTTY"),
@@ -203,7 +211,9 @@ def test_random_secret_is_accepted(generate, size):
         assert SecretKey(generate(size)).ring().keys
 
 
-@pytest.mark.parametrize("start", [b"\x30\x1e", b"\x30\x1e\x30", b"\x30\x1e\x02", b"\xff\xfe", b"\0"])
+@pytest.mark.parametrize(
+    "start", [b"\x30\x1e", b"\x30\x1e\x30", b"\x30\x1e\x02", b"\xff\xfe", b"\0"]
+)
 def test_random_secret_that_begins_like_a_key_is_accepted(start):
     """The first bytes of DER and UTF-16 are no reason: one random secret in 2^16 begins with them."""
     for _ in range(200):

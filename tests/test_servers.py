@@ -22,8 +22,26 @@ from tests.servers import REDIS_SERVERS, free_port, redis_server
 
 ROOT = Path(__file__).parents[1]
 SECRET = "a demo secret of more than thirty-two bytes"
-GUNICORN = ["-m", "gunicorn", "demo_app:app", "--no-control-socket", "--bind", "127.0.0.1:{port}", "--worker-class"]
-GRANIAN = ["-m", "granian", "demo_app:app", "--interface", "wsgi", "--host", "127.0.0.1", "--port", "{port}"]
+GUNICORN = [
+    "-m",
+    "gunicorn",
+    "demo_app:app",
+    "--no-control-socket",
+    "--bind",
+    "127.0.0.1:{port}",
+    "--worker-class",
+]
+GRANIAN = [
+    "-m",
+    "granian",
+    "demo_app:app",
+    "--interface",
+    "wsgi",
+    "--host",
+    "127.0.0.1",
+    "--port",
+    "{port}",
+]
 
 # The module that must be there, and the arguments to Python.
 SERVERS = {
@@ -44,7 +62,11 @@ class Answer(NamedTuple):
     @property
     def reason(self):
         """Our reason for a refusal; None if it was the server that refused."""
-        return json.loads(self.body)["reason"] if self.headers["Content-Type"] == "application/json" else None
+        return (
+            json.loads(self.body)["reason"]
+            if self.headers["Content-Type"] == "application/json"
+            else None
+        )
 
 
 class Connection(NamedTuple):
@@ -67,7 +89,13 @@ class Connection(NamedTuple):
     def post_json(self, target, data):
         """Post a JSON document; return the answer."""
         body = json.dumps(data).encode()
-        return self.ask("POST", target, b"Content-Type: application/json", b"Content-Length: %d" % len(body), body=body)
+        return self.ask(
+            "POST",
+            target,
+            b"Content-Type: application/json",
+            b"Content-Length: %d" % len(body),
+            body=body,
+        )
 
     def log_in(self, user_id=1):
         """Return the header line with a new token."""
@@ -81,7 +109,12 @@ def credential(grant):
 
 def request(method, target, *lines, body=b"", close=True):
     """Return the bytes of a request."""
-    head = [f"{method} {target} HTTP/1.1".encode(), b"Host: 127.0.0.1", *lines, *([b"Connection: close"] if close else [])]
+    head = [
+        f"{method} {target} HTTP/1.1".encode(),
+        b"Host: 127.0.0.1",
+        *lines,
+        *([b"Connection: close"] if close else []),
+    ]
     return b"\r\n".join([*head, b"", body])
 
 
@@ -127,7 +160,11 @@ def running(arguments, **environment):
     with (
         tempfile.TemporaryFile() as output,
         subprocess.Popen(
-            command, cwd=ROOT, env=os.environ | {"JWT_SECRET": SECRET} | environment, stdout=output, stderr=subprocess.STDOUT
+            command,
+            cwd=ROOT,
+            env=os.environ | {"JWT_SECRET": SECRET} | environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
         ) as process,
     ):
         try:
@@ -158,7 +195,10 @@ def test_server_login_opens_the_resource(server, user_id, name):
 
     answer = server.ask("GET", "/resource", token)
 
-    assert (answer.status, json.loads(answer.body)) == (200, {"user": {"id": user_id, "name": name}})
+    assert (answer.status, json.loads(answer.body)) == (
+        200,
+        {"user": {"id": user_id, "name": name}},
+    )
 
 
 def test_server_passes_on_a_refusal_whole(server):
@@ -191,7 +231,9 @@ def test_server_answers_head_with_token(server):
     [
         pytest.param(lambda good: good, id="same twice"),
         pytest.param(lambda good: b"Authorization: Bearer a.b.c", id="good and bad"),
-        pytest.param(lambda good: good.replace(b"Authorization", b"aUTHORIZATION"), id="in another case"),
+        pytest.param(
+            lambda good: good.replace(b"Authorization", b"aUTHORIZATION"), id="in another case"
+        ),
         pytest.param(lambda good: b"Authorization: Basic YTpi", id="another scheme"),
         pytest.param(lambda good: b"Authorization:", id="empty"),
     ],
@@ -208,14 +250,30 @@ def test_server_joins_repeated_authorization_and_it_is_refused(server, second):
 @pytest.mark.parametrize(
     "line",
     [
-        pytest.param(lambda good: good.replace(b"Authorization", b"Authorization_"), id="underscore after"),
-        pytest.param(lambda good: good.replace(b"Authorization", b"_Authorization"), id="underscore before"),
-        pytest.param(lambda good: good.replace(b"Authorization", b"HTTP_AUTHORIZATION"), id="name of the variable"),
-        pytest.param(lambda good: good.replace(b"Authorization", b"Http-Authorization"), id="with a hyphen"),
-        pytest.param(lambda good: good.replace(b"Authorization", b"Proxy-Authorization"), id="for a proxy"),
-        pytest.param(lambda good: good.replace(b"Authorization:", b"Authorization :"), id="space before the colon"),
+        pytest.param(
+            lambda good: good.replace(b"Authorization", b"Authorization_"), id="underscore after"
+        ),
+        pytest.param(
+            lambda good: good.replace(b"Authorization", b"_Authorization"), id="underscore before"
+        ),
+        pytest.param(
+            lambda good: good.replace(b"Authorization", b"HTTP_AUTHORIZATION"),
+            id="name of the variable",
+        ),
+        pytest.param(
+            lambda good: good.replace(b"Authorization", b"Http-Authorization"), id="with a hyphen"
+        ),
+        pytest.param(
+            lambda good: good.replace(b"Authorization", b"Proxy-Authorization"), id="for a proxy"
+        ),
+        pytest.param(
+            lambda good: good.replace(b"Authorization:", b"Authorization :"),
+            id="space before the colon",
+        ),
         pytest.param(lambda good: b"X: y\r\n " + good, id="folded into another"),
-        pytest.param(lambda good: good.replace(b"Authorization: Bearer ", b"Cookie: token="), id="cookie"),
+        pytest.param(
+            lambda good: good.replace(b"Authorization: Bearer ", b"Cookie: token="), id="cookie"
+        ),
         pytest.param(lambda good: b'jwt_middleware.claims: {"sub": "1"}', id="claims"),
         pytest.param(lambda good: b'Jwt-Middleware-Claims: {"sub": "1"}', id="claims with hyphens"),
         pytest.param(lambda good: b"Remote-User: 1", id="remote user"),
@@ -292,7 +350,11 @@ HIDDEN = request("GET", "/hidden", close=False)
     ("line", "body"),
     [
         pytest.param(b"Content-Length: %d" % len(HIDDEN), HIDDEN, id="length"),
-        pytest.param(b"Transfer-Encoding: chunked", b"%x\r\n%b\r\n0\r\n\r\n" % (len(HIDDEN), HIDDEN), id="chunked"),
+        pytest.param(
+            b"Transfer-Encoding: chunked",
+            b"%x\r\n%b\r\n0\r\n\r\n" % (len(HIDDEN), HIDDEN),
+            id="chunked",
+        ),
     ],
 )
 @pytest.mark.parametrize("repeat", [1, 3])
@@ -311,9 +373,14 @@ def test_server_with_many_clients_mixes_up_none(server):
     tokens = {"Alice": server.log_in(1), "Bob": server.log_in(2)}
 
     with ThreadPoolExecutor(8) as pool:
-        found = pool.map(lambda name: (name, server.ask("GET", "/resource", tokens[name]).body), [*tokens] * 20)
+        found = pool.map(
+            lambda name: (name, server.ask("GET", "/resource", tokens[name]).body), [*tokens] * 20
+        )
 
-    assert {name: json.loads(body)["user"]["name"] for name, body in found} == {"Alice": "Alice", "Bob": "Bob"}
+    assert {name: json.loads(body)["user"]["name"] for name, body in found} == {
+        "Alice": "Alice",
+        "Bob": "Bob",
+    }
 
 
 @pytest.fixture(params=["SQLite", *REDIS_SERVERS])
@@ -332,17 +399,28 @@ def test_workers_share_their_sessions(place):
     with running(workers, JWT_STORE=place) as server:
         granted = json.loads(server.post_json("/login", {"user_id": 1}).body)
         with ThreadPoolExecutor(8) as pool:
-            renewed = list(pool.map(lambda _: json.loads(server.post_json("/refresh", granted).body), range(24)))
-        assert {server.ask("GET", "/resource", credential(each)).status for each in renewed} == {200}
+            renewed = list(
+                pool.map(
+                    lambda _: json.loads(server.post_json("/refresh", granted).body), range(24)
+                )
+            )
+        assert {server.ask("GET", "/resource", credential(each)).status for each in renewed} == {
+            200
+        }
         assert len({each["refresh_token"] for each in renewed}) == 1
 
         assert server.ask("POST", "/logout", credential(renewed[0])).status == 200
 
         answers = [server.ask("GET", "/resource", credential(each)) for each in [granted, *renewed]]
         assert {answer.reason for answer in answers} == {"token_revoked"}
-        assert json.loads(server.post_json("/refresh", renewed[0]).body)["reason"] == "refresh_token_revoked"
+        assert (
+            json.loads(server.post_json("/refresh", renewed[0]).body)["reason"]
+            == "refresh_token_revoked"
+        )
         other = server.log_in(1)
         assert server.ask("POST", "/logout-everywhere", other).status == 200
     with running(workers, JWT_STORE=place) as server:
-        assert {server.ask("GET", "/resource", line).reason for line in (credential(granted), other)} == {"token_revoked"}
+        assert {
+            server.ask("GET", "/resource", line).reason for line in (credential(granted), other)
+        } == {"token_revoked"}
         assert server.ask("GET", "/resource", server.log_in(1)).status == 200

@@ -34,7 +34,13 @@ def make_issuer(secret_key, store, clock, events):
     """Return a function that makes an issuer with sessions."""
 
     def make(key=secret_key, **options):
-        usual = {"issuer": ISSUER, "audience": AUDIENCE, "store": store, "clock": clock, "on_event": events.append}
+        usual = {
+            "issuer": ISSUER,
+            "audience": AUDIENCE,
+            "store": store,
+            "clock": clock,
+            "on_event": events.append,
+        }
         return TokenIssuer(key, **(usual | options))
 
     return make
@@ -66,12 +72,23 @@ def reason(call, *arguments):
 
 def test_grant_is_a_token_response(issuer, verifier):
     """The members are those of RFC 6749 §5.1, and the access token is a good one with the session's id."""
-    response = issuer.grant("alice", scopes=["orders:read"], client_id="app", claims={"role": "admin"})
+    response = issuer.grant(
+        "alice", scopes=["orders:read"], client_id="app", claims={"role": "admin"}
+    )
     token = verifier.verify(response["access_token"])
 
     assert response.keys() == {"access_token", "token_type", "expires_in", "refresh_token", "scope"}
-    assert (response["token_type"], response["expires_in"], response["scope"]) == ("Bearer", 600, "orders:read")
-    assert (token.subject, token.scopes, token.client_id, token.get("role")) == ("alice", {"orders:read"}, "app", "admin")
+    assert (response["token_type"], response["expires_in"], response["scope"]) == (
+        "Bearer",
+        600,
+        "orders:read",
+    )
+    assert (token.subject, token.scopes, token.client_id, token.get("role")) == (
+        "alice",
+        {"orders:read"},
+        "app",
+        "admin",
+    )
     assert token.get("sid")
 
 
@@ -80,7 +97,9 @@ def test_refresh_carries_the_session_on(issuer, verifier, clock):
     first = issuer.grant("alice", scopes=["orders:read"], client_id="app", claims={"role": "admin"})
     clock.now += 1000
     second = issuer.refresh(first["refresh_token"])
-    before, after = (verifier._signed(each["access_token"], verifier._keys.ring())[0] for each in (first, second))
+    before, after = (
+        verifier._signed(each["access_token"], verifier._keys.ring())[0] for each in (first, second)
+    )
 
     assert second.keys() == first.keys()
     assert second["refresh_token"] != first["refresh_token"]
@@ -93,7 +112,9 @@ def test_refresh_carries_the_session_on(issuer, verifier, clock):
 
 
 @pytest.mark.parametrize("algorithm", ["HS256", "ES256", "PS256", "RS256", "EdDSA"])
-def test_spent_token_gives_the_same_successor_within_grace(make_issuer, private_keys, secret_key, clock, algorithm):
+def test_spent_token_gives_the_same_successor_within_grace(
+    make_issuer, private_keys, secret_key, clock, algorithm
+):
     """Two tabs, or a client that lost the response, end up with one refresh token, whatever the key."""
     issuer = make_issuer(secret_key if algorithm == "HS256" else private_keys[algorithm])
     first = issuer.grant("alice")["refresh_token"]
@@ -238,7 +259,11 @@ def test_revoked_session_ends_all_its_tokens(issuer, verifier):
     """Logging out with the refresh token, or the access token, ends both."""
     for name in ("refresh_token", "access_token"):
         response, other = issuer.grant("alice"), issuer.grant("alice")
-        issuer.revoke(response["refresh_token"] if name == "refresh_token" else verifier.verify(response["access_token"]))
+        issuer.revoke(
+            response["refresh_token"]
+            if name == "refresh_token"
+            else verifier.verify(response["access_token"])
+        )
 
         assert reason(issuer.refresh, response["refresh_token"]) == "refresh_token_revoked"
         assert reason(verifier.verify, response["access_token"]) == "token_revoked"
@@ -264,7 +289,9 @@ def test_access_token_without_session_is_revoked_alone(issuer, verifier):
 
 def test_foreign_access_token_cannot_be_revoked_here(issuer, make_verifier):
     """Its session's id belongs to another issuer."""
-    foreign = make_verifier(issuer=None).verify(sign_raw(good_claims(iss="https://other.example.com", sid="s")))
+    foreign = make_verifier(issuer=None).verify(
+        sign_raw(good_claims(iss="https://other.example.com", sid="s"))
+    )
 
     with pytest.raises(ValueError, match="another issuer"):
         issuer.revoke(foreign)
@@ -294,12 +321,32 @@ def test_subject_is_logged_out_everywhere_and_may_log_in_again_at_once(issuer, v
         pytest.param("a b", "refresh_token_invalid", id="no token"),
         pytest.param("a.b.c", "refresh_token_invalid", id="malformed"),
         pytest.param("x" * 20_000, "refresh_token_invalid", id="too large"),
-        pytest.param(sign_raw(good_claims(), '{"alg":"HS256","typ":"at+jwt"}'), "refresh_token_expected", id="access token"),
-        pytest.param(sign_raw(good_claims(), '{"alg":"HS256","typ":"JWT"}'), "refresh_token_expected", id="a JWT"),
+        pytest.param(
+            sign_raw(good_claims(), '{"alg":"HS256","typ":"at+jwt"}'),
+            "refresh_token_expected",
+            id="access token",
+        ),
+        pytest.param(
+            sign_raw(good_claims(), '{"alg":"HS256","typ":"JWT"}'),
+            "refresh_token_expected",
+            id="a JWT",
+        ),
         pytest.param(sign_raw(good_claims()), "refresh_token_invalid", id="a JWT without type"),
-        pytest.param(sign_raw(good_claims(), '{"alg":"HS256","typ":"refresh+jwt"}'), "refresh_token_invalid", id="issuer's key"),
-        pytest.param(sign_raw(good_claims(), '{"alg":"none","typ":"refresh+jwt"}'), "refresh_token_invalid", id="alg none"),
-        pytest.param(sign_raw("[]", '{"alg":"HS256","typ":"refresh+jwt","crit":["x"]}'), "refresh_token_invalid", id="crit"),
+        pytest.param(
+            sign_raw(good_claims(), '{"alg":"HS256","typ":"refresh+jwt"}'),
+            "refresh_token_invalid",
+            id="issuer's key",
+        ),
+        pytest.param(
+            sign_raw(good_claims(), '{"alg":"none","typ":"refresh+jwt"}'),
+            "refresh_token_invalid",
+            id="alg none",
+        ),
+        pytest.param(
+            sign_raw("[]", '{"alg":"HS256","typ":"refresh+jwt","crit":["x"]}'),
+            "refresh_token_invalid",
+            id="crit",
+        ),
     ],
 )
 def test_what_is_no_refresh_token_is_refused(issuer, store, raw, expected):
@@ -314,7 +361,9 @@ def test_foreign_refresh_token_is_refused(make_issuer, issuer):
     other_key = make_issuer(SecretKey("another secret of more than thirty-two bytes"))
     other_name = make_issuer(issuer="https://other.example.com")
     for other in (other_key, other_name):
-        assert reason(issuer.refresh, other.grant("alice")["refresh_token"]) == "refresh_token_invalid"
+        assert (
+            reason(issuer.refresh, other.grant("alice")["refresh_token"]) == "refresh_token_invalid"
+        )
 
 
 def test_refresh_token_of_another_release_is_refused(issuer):
@@ -322,7 +371,10 @@ def test_refresh_token_of_another_release_is_refused(issuer):
     key = issuer._sessions._tokens._keys[0]
     from jwt_middleware.jose import sign
 
-    assert reason(issuer.refresh, sign({"iss": ISSUER, "jti": "x"}, key, typ="refresh+jwt")) == "refresh_token_invalid"
+    assert (
+        reason(issuer.refresh, sign({"iss": ISSUER, "jti": "x"}, key, typ="refresh+jwt"))
+        == "refresh_token_invalid"
+    )
     assert reason(issuer.refresh, sign_list(key)) == "refresh_token_invalid"
 
 
@@ -331,7 +383,9 @@ def sign_list(key):
     signing_input = ".".join(map(base64url, ['{"alg":"HS256","typ":"refresh+jwt"}', "[]"]))
     import hmac
 
-    return f"{signing_input}.{base64url(hmac.digest(key.material, signing_input.encode(), 'sha256'))}"
+    return (
+        f"{signing_input}.{base64url(hmac.digest(key.material, signing_input.encode(), 'sha256'))}"
+    )
 
 
 def test_refresh_token_is_no_access_token(issuer, make_verifier, private_keys, make_issuer):
@@ -341,7 +395,10 @@ def test_refresh_token_is_no_access_token(issuer, make_verifier, private_keys, m
     of_private_key = make_issuer(private_keys["RS256"]).grant("alice")["refresh_token"]
 
     assert reason(make_verifier().verify, token) == "type_not_allowed"
-    assert reason(make_verifier(types=["refresh+jwt"], audience=None).verify, token) == "signature_invalid"
+    assert (
+        reason(make_verifier(types=["refresh+jwt"], audience=None).verify, token)
+        == "signature_invalid"
+    )
     assert reason(make_verifier(public).verify, of_private_key) == "type_not_allowed"
 
 
@@ -390,7 +447,11 @@ def test_grant_and_revoke_need_the_store(issuer, store):
     token = issuer.grant("alice")["refresh_token"]
     store.failure = OSError("refused")
 
-    for call, argument in ((issuer.grant, "alice"), (issuer.revoke, token), (issuer.revoke_subject, "alice")):
+    for call, argument in (
+        (issuer.grant, "alice"),
+        (issuer.revoke, token),
+        (issuer.revoke_subject, "alice"),
+    ):
         with pytest.raises(Unavailable):
             call(argument)
 
@@ -461,7 +522,9 @@ def test_store_decides_only_the_id_and_a_time_of_now(issuer, store, clock, at):
     assert claims_of(renewed["access_token"])["iat"] == max(int(at), NOW)
 
 
-@pytest.mark.parametrize("value", [b"1", 5, True, ["x"]], ids=["bytes", "a number", "a bool", "a list"])
+@pytest.mark.parametrize(
+    "value", [b"1", 5, True, ["x"]], ids=["bytes", "a number", "a bool", "a list"]
+)
 @pytest.mark.parametrize("place", [0, 1, 2], ids=["session", "subject", "spent"])
 def test_value_of_another_type_is_an_outage(issuer, store, value, place):
     """It is neither "not revoked" nor an exception of another kind."""
@@ -487,8 +550,20 @@ def test_subject_that_is_revoked_in_the_future_gets_no_tokens(issuer, store, ent
 def test_content_replaces_no_claim_of_the_issuer(issuer, secret_key):
     """Even if a signed refresh token held such content, it would not become the access token's claims."""
     claims = claims_of(issuer.grant("alice")["refresh_token"])
-    content = {"sub": "admin", "sid": "x", "iss": "y", "aud": "z", "exp": NOW + 10**9, "iat": NOW + 10**9, "jti": "j"}
-    forged = sign(claims | {"content": content}, derive_secret(secret_key.key, "refresh tokens"), typ="refresh+jwt")
+    content = {
+        "sub": "admin",
+        "sid": "x",
+        "iss": "y",
+        "aud": "z",
+        "exp": NOW + 10**9,
+        "iat": NOW + 10**9,
+        "jti": "j",
+    }
+    forged = sign(
+        claims | {"content": content},
+        derive_secret(secret_key.key, "refresh tokens"),
+        typ="refresh+jwt",
+    )
     access = claims_of(issuer.refresh(forged)["access_token"])
 
     assert {name for name, value in content.items() if access[name] == value} == set()
@@ -532,14 +607,20 @@ def test_refresh_token_is_bound_to_its_audience(make_issuer):
     tokens = [each.grant("alice")["refresh_token"] for each in (orders, billing, both)]
 
     for each, own in zip((orders, billing, both), tokens, strict=True):
-        assert {reason(each.refresh, token) for token in tokens if token is not own} == {"refresh_token_invalid"}
+        assert {reason(each.refresh, token) for token in tokens if token is not own} == {
+            "refresh_token_invalid"
+        }
         assert each.refresh(own)
 
 
 def test_audience_may_be_written_in_any_order(make_issuer):
     """The same audience in another order, or one as a list, does not log anybody out."""
-    assert make_issuer(audience=["b", "a"]).refresh(make_issuer(audience=["a", "b"]).grant("alice")["refresh_token"])
-    assert make_issuer(audience=["a"]).refresh(make_issuer(audience="a").grant("alice")["refresh_token"])
+    assert make_issuer(audience=["b", "a"]).refresh(
+        make_issuer(audience=["a", "b"]).grant("alice")["refresh_token"]
+    )
+    assert make_issuer(audience=["a"]).refresh(
+        make_issuer(audience="a").grant("alice")["refresh_token"]
+    )
 
 
 @pytest.mark.parametrize("call", ["grant", "refresh"])
@@ -634,7 +715,9 @@ def test_session_that_was_ended_stays_ended_after_the_clock_was_set_back(issuer,
     assert reason(issuer.refresh, second["refresh_token"]) == "refresh_token_revoked"
 
 
-def test_expired_token_ends_its_session_as_long_as_its_own_claims_say(issuer, make_issuer, store, clock):
+def test_expired_token_ends_its_session_as_long_as_its_own_claims_say(
+    issuer, make_issuer, store, clock
+):
     """A lower `refresh_ttl` does not shorten the entry of a token that may live longer elsewhere."""
     token = issuer.grant("alice")["refresh_token"]
     make_issuer(refresh_ttl=1000).revoke(token)
@@ -662,10 +745,16 @@ def test_session_ends_however_often_it_is_refreshed(make_issuer, clock):
 
 def test_session_ends_after_ninety_days_unless_told_otherwise(make_issuer, clock):
     """The default is 90 days from the grant; None sets no end."""
-    tokens = {each: make_issuer(**options).grant("alice")["refresh_token"] for each, options in SESSIONS.items()}
+    tokens = {
+        each: make_issuer(**options).grant("alice")["refresh_token"]
+        for each, options in SESSIONS.items()
+    }
     for _ in range(90):
         clock.now += 86_400 - 1
-        tokens = {each: make_issuer(**SESSIONS[each]).refresh(token)["refresh_token"] for each, token in tokens.items()}
+        tokens = {
+            each: make_issuer(**SESSIONS[each]).refresh(token)["refresh_token"]
+            for each, token in tokens.items()
+        }
     clock.now += 90
 
     assert reason(make_issuer().refresh, tokens["default"]) == "refresh_token_expired"
@@ -690,16 +779,27 @@ def test_reload_brings_scopes_and_claims_up_to_date(make_issuer, clock):
         return ["read"] if len(asked) == 1 else [], {"role": f"user{len(asked)}"}
 
     issuer = make_issuer(reload=reload)
-    first = issuer.grant("alice", scopes=["read", "write"], client_id="app", claims={"role": "admin", "old": [1]})
+    first = issuer.grant(
+        "alice", scopes=["read", "write"], client_id="app", claims={"role": "admin", "old": [1]}
+    )
     assert asked == []
     second = issuer.refresh(first["refresh_token"])
     third = issuer.refresh(second["refresh_token"])
 
-    assert asked == [("alice", ["read", "write"], {"role": "admin", "old": [1]}), ("alice", ["read"], {"role": "user1"})]
+    assert asked == [
+        ("alice", ["read", "write"], {"role": "admin", "old": [1]}),
+        ("alice", ["read"], {"role": "user1"}),
+    ]
     assert (second["scope"], "scope" in third) == ("read", False)
     own = {"iss", "sub", "aud", "iat", "exp", "jti", "sid"}
-    granted = [{k: v for k, v in claims_of(each["access_token"]).items() if k not in own} for each in (second, third)]
-    assert granted == [{"scope": "read", "role": "user1", "client_id": "app"}, {"role": "user2", "client_id": "app"}]
+    granted = [
+        {k: v for k, v in claims_of(each["access_token"]).items() if k not in own}
+        for each in (second, third)
+    ]
+    assert granted == [
+        {"scope": "read", "role": "user1", "client_id": "app"},
+        {"role": "user2", "client_id": "app"},
+    ]
 
 
 def test_reload_may_end_the_session(make_issuer, verifier):
@@ -809,7 +909,11 @@ def test_binding_and_client_stay_with_the_session(make_issuer):
 @pytest.mark.parametrize(
     ("claims", "said"),
     [
-        pytest.param({"x": "a" * 12_300}, r"refresh token would have 16\d{3} bytes, the limit is 16384", id="too large"),
+        pytest.param(
+            {"x": "a" * 12_300},
+            r"refresh token would have 16\d{3} bytes, the limit is 16384",
+            id="too large",
+        ),
         pytest.param({"x": nested(31)}, "at most 30 levels", id="too deep"),
         pytest.param({"x": "\ud800"}, "lone surrogates", id="a lone surrogate"),
         pytest.param({"x": {1: "a", "1": "b"}}, "unique names", id="one name twice"),
@@ -834,7 +938,9 @@ def test_verifier_cannot_derive_a_refresh_secret_of_its_own(make_issuer, secret_
     own = SecretKey(token_bytes(32))
     issuer = make_issuer(refresh_secret=own)
     token = issuer.grant("alice")["refresh_token"]
-    derived = sign(claims_of(token), derive_secret(secret_key.key, "refresh tokens"), typ="refresh+jwt")
+    derived = sign(
+        claims_of(token), derive_secret(secret_key.key, "refresh tokens"), typ="refresh+jwt"
+    )
 
     assert reason(issuer.refresh, derived) == "refresh_token_invalid"
     assert reason(make_issuer().refresh, token) == "refresh_token_invalid"
@@ -870,7 +976,13 @@ def test_store_holds_no_token(issuer, clock):
             written.append((key, value))
             return super().add(key, value, expires_at)
 
-    issuer = TokenIssuer(SecretKey(SECRET), issuer=ISSUER, audience=AUDIENCE, store=Recorder(clock=clock), clock=clock)
+    issuer = TokenIssuer(
+        SecretKey(SECRET),
+        issuer=ISSUER,
+        audience=AUDIENCE,
+        store=Recorder(clock=clock),
+        clock=clock,
+    )
     first = issuer.grant("alice")
     second = issuer.refresh(first["refresh_token"])
     issuer.revoke(second["refresh_token"])
@@ -902,20 +1014,46 @@ def test_session_without_a_store_is_a_configuration_error(make_issuer, call):
         pytest.param({"clock": 5}, "clock", id="clock a number"),
         pytest.param({"session_ttl": 0}, "session_ttl: 0 is not usable", id="session without time"),
         pytest.param({"session_ttl": 1.5}, "session_ttl", id="session of a fraction"),
-        pytest.param({"session_ttl": 599}, "session_ttl: 599 is shorter than", id="session shorter than a token"),
+        pytest.param(
+            {"session_ttl": 599},
+            "session_ttl: 599 is shorter than",
+            id="session shorter than a token",
+        ),
         pytest.param({"reload": "x"}, "reload", id="reload a str"),
-        pytest.param({"reload": list, "store": None}, "^reload: .* without a store", id="reload without store"),
-        pytest.param({"refresh_secret": SecretKey(SECRET + "x"), "store": None}, "^refresh_secret: .* without", id="no store"),
-        pytest.param({"refresh_secret": SECRET}, "^refresh_secret: str is not usable", id="secret a str"),
+        pytest.param(
+            {"reload": list, "store": None},
+            "^reload: .* without a store",
+            id="reload without store",
+        ),
+        pytest.param(
+            {"refresh_secret": SecretKey(SECRET + "x"), "store": None},
+            "^refresh_secret: .* without",
+            id="no store",
+        ),
+        pytest.param(
+            {"refresh_secret": SECRET}, "^refresh_secret: str is not usable", id="secret a str"
+        ),
         pytest.param({"refresh_secret": []}, "^refresh_secret: nothing is", id="no secret"),
-        pytest.param({"refresh_secret": SecretKey(SECRET)}, "^refresh_secret: it equals key", id="same secret"),
-        pytest.param({"refresh_secret": [SecretKey(SECRET, algorithm="HS512")]}, "it equals key", id="for another algorithm"),
+        pytest.param(
+            {"refresh_secret": SecretKey(SECRET)},
+            "^refresh_secret: it equals key",
+            id="same secret",
+        ),
+        pytest.param(
+            {"refresh_secret": [SecretKey(SECRET, algorithm="HS512")]},
+            "it equals key",
+            id="for another algorithm",
+        ),
         pytest.param(
             {"key": SecretKey(SECRET[:50]), "refresh_secret": SecretKey(SECRET[:50] + "\0")},
             "it equals key",
             id="the same to HMAC",
         ),
-        pytest.param({"session_ttl": 0, "reload": 5, "refresh_secret": 5}, "session_ttl.*refresh_secret.*reload", id="all"),
+        pytest.param(
+            {"session_ttl": 0, "reload": 5, "refresh_secret": 5},
+            "session_ttl.*refresh_secret.*reload",
+            id="all",
+        ),
     ],
 )
 def test_wrong_argument_is_refused(make_issuer, options, named):

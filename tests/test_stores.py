@@ -63,7 +63,11 @@ class TestRedisStore(StoreContract):
 
 @given(
     st.lists(
-        st.tuples(st.sampled_from(["put", "add", "get", "wait"]), st.sampled_from("abcd"), st.integers(min_value=-2, max_value=9))
+        st.tuples(
+            st.sampled_from(["put", "add", "get", "wait"]),
+            st.sampled_from("abcd"),
+            st.integers(min_value=-2, max_value=9),
+        )
     )
 )
 def test_memory_store_is_a_dict_with_ends(steps):
@@ -188,7 +192,9 @@ def test_memory_store_grows_no_ends_for_one_key(clock):
 
 def test_memory_store_tells_without_holding_its_lock(clock):
     """A hook may use the store that it is told of."""
-    store = MemoryStore(max_entries=1, clock=clock, on_event=lambda event: store.put("a", "told", clock.now + 20))
+    store = MemoryStore(
+        max_entries=1, clock=clock, on_event=lambda event: store.put("a", "told", clock.now + 20)
+    )
     store.put("a", "x", clock.now + 10)
     with pytest.raises(StoreError):
         store.put("b", "x", clock.now + 10)
@@ -227,7 +233,10 @@ def test_sqlite_store_is_one_for_all_processes(path):
     """Of four processes that make a new store and add the same keys together, each key has one first."""
     context = multiprocessing.get_context("spawn")
     start, answers = context.Barrier(4), context.Queue()
-    processes = [context.Process(target=add_in_process, args=(path, f"p{n}", start, answers)) for n in range(4)]
+    processes = [
+        context.Process(target=add_in_process, args=(path, f"p{n}", start, answers))
+        for n in range(4)
+    ]
     for process in processes:
         process.start()
     found = dict(answers.get(timeout=60) for _ in processes)
@@ -261,7 +270,9 @@ def test_sqlite_file_of_others_is_refused(path, mode):
     path.touch()
     path.chmod(mode)
 
-    with pytest.raises(ConfigurationError, match=f"^path: the mode {mode:04o} of .* run: chmod o= "):
+    with pytest.raises(
+        ConfigurationError, match=f"^path: the mode {mode:04o} of .* run: chmod o= "
+    ):
         SQLiteStore(path)
 
 
@@ -330,7 +341,9 @@ def test_sqlite_store_forgets_what_has_expired(path, clock):
     with closing(sqlite3.connect(path)) as observer:
         for number in range(3):
             store.add(f"new{number}", "x", clock.now + 10)
-            left.append(observer.execute("SELECT count(*) FROM entries WHERE key LIKE 'old%'").fetchone()[0])
+            left.append(
+                observer.execute("SELECT count(*) FROM entries WHERE key LIKE 'old%'").fetchone()[0]
+            )
 
     assert left == [40, 20, 0]
 
@@ -541,7 +554,9 @@ def test_redis_that_hangs_is_an_outage_within_the_time_out(own_redis, store):
     assert store.get("b") == "two"
 
 
-@pytest.mark.parametrize("answer", [b"-LOADING Redis is loading the dataset in memory\r\n", b"?nonsense\r\n", b""])
+@pytest.mark.parametrize(
+    "answer", [b"-LOADING Redis is loading the dataset in memory\r\n", b"?nonsense\r\n", b""]
+)
 def test_redis_that_answers_something_else_is_an_outage(answer):
     """Loading, no Redis at all, or nothing: each fails in time."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -579,7 +594,11 @@ def test_key_of_another_type_is_an_outage(own_redis, store):
     """It is not absent: absent would mean that a token was never revoked."""
     store._client.rpush("jwt_middleware:a", "x")
 
-    for call in (lambda: store.get("a"), lambda: store.get_many(["b", "a"]), lambda: store.add("a", "x", LATER)):
+    for call in (
+        lambda: store.get("a"),
+        lambda: store.get_many(["b", "a"]),
+        lambda: store.add("a", "x", LATER),
+    ):
         with pytest.raises(StoreError, match="WRONGTYPE"):
             call()
 
@@ -622,7 +641,16 @@ def test_redis_over_tls(tmp_path):
     identity(x509.DNSName("localhost"), tmp_path)
     both = str(tmp_path / "identity.pem")
     tls_port = str(free_port())
-    options = ["--tls-port", tls_port, "--tls-cert-file", both, "--tls-key-file", both, "--tls-auth-clients", "no"]
+    options = [
+        "--tls-port",
+        tls_port,
+        "--tls-cert-file",
+        both,
+        "--tls-key-file",
+        both,
+        "--tls-auth-clients",
+        "no",
+    ]
     with redis_server(tmp_path, *options):
         trusting = RedisStore(f"rediss://localhost:{tls_port}?ssl_ca_certs={both}")
         trusting.put("a", "one", LATER)
@@ -638,9 +666,15 @@ def test_redis_over_tls(tmp_path):
         pytest.param("redis://cache.example.com", ["no TLS", "no password"], id="neither"),
         pytest.param("redis://:hidden@cache.example.com", ["no TLS"], id="no TLS"),
         pytest.param("rediss://cache.example.com", ["no password"], id="no password"),
-        pytest.param("rediss://cache.example.com?ssl_certfile=cert.pem", [], id="a certificate as password"),
+        pytest.param(
+            "rediss://cache.example.com?ssl_certfile=cert.pem", [], id="a certificate as password"
+        ),
         pytest.param("rediss://:hidden@cache.example.com", [], id="both"),
-        pytest.param("rediss://:hidden@cache.example.com?ssl_cert_reqs=none", ["the certificate"], id="any certificate"),
+        pytest.param(
+            "rediss://:hidden@cache.example.com?ssl_cert_reqs=none",
+            ["the certificate"],
+            id="any certificate",
+        ),
         pytest.param("redis://10.0.0.1", ["no TLS", "no password"], id="private network"),
         pytest.param("redis://localhost", [], id="localhost"),
         pytest.param("redis://LOCALHOST", [], id="localhost in capitals"),
@@ -657,7 +691,9 @@ def test_connection_that_others_can_use_is_told(url, problems, as_client, events
 
     RedisStore(Redis.from_url(url) if as_client else url, on_event=events.append)
 
-    assert [event.problem.startswith(problem) for event, problem in zip(events, problems, strict=True)] == [True] * len(problems)
+    assert [
+        event.problem.startswith(problem) for event, problem in zip(events, problems, strict=True)
+    ] == [True] * len(problems)
     assert {type(event) for event in events} <= {StoreExposed}
     assert "hidden" not in repr(events)
 
@@ -667,11 +703,17 @@ def test_connection_that_others_can_use_is_told(url, problems, as_client, events
     [
         pytest.param({"on_event": None}, "on_event", id="on_event None"),
         pytest.param({"client_or_url": "localhost:6379"}, "client_or_url", id="no scheme"),
-        pytest.param({"client_or_url": "http://:secret@localhost"}, "client_or_url", id="another scheme"),
+        pytest.param(
+            {"client_or_url": "http://:secret@localhost"}, "client_or_url", id="another scheme"
+        ),
         pytest.param({"client_or_url": None}, "client_or_url", id="None"),
         pytest.param({"prefix": None}, "prefix", id="prefix None"),
         pytest.param({"timeout": 0}, "timeout", id="no timeout"),
-        pytest.param({"prefix": 5, "timeout": 0, "client_or_url": ""}, "client_or_url.*prefix.*timeout", id="all at once"),
+        pytest.param(
+            {"prefix": 5, "timeout": 0, "client_or_url": ""},
+            "client_or_url.*prefix.*timeout",
+            id="all at once",
+        ),
         pytest.param({"timeout": None}, "timeout", id="timeout None"),
     ],
 )

@@ -27,7 +27,15 @@ def token():
 
 def test_attributes_are_the_registered_claims(token):
     """Each registered claim has its attribute."""
-    attributes = (token.issuer, token.subject, token.audience, token.id, token.client_id, token.issued_at, token.expires_at)
+    attributes = (
+        token.issuer,
+        token.subject,
+        token.audience,
+        token.id,
+        token.client_id,
+        token.issued_at,
+        token.expires_at,
+    )
 
     assert attributes == ("https://id.example.com", "alice", ("a", "b"), "t1", "app", 1, 2.5)
 
@@ -36,7 +44,14 @@ def test_attributes_without_claims_are_none_or_empty():
     """An absent claim is None; absent lists are empty."""
     token = AccessToken({}, {})
 
-    assert (token.issuer, token.subject, token.id, token.client_id, token.issued_at, token.expires_at) == (None,) * 6
+    assert (
+        token.issuer,
+        token.subject,
+        token.id,
+        token.client_id,
+        token.issued_at,
+        token.expires_at,
+    ) == (None,) * 6
     assert (token.audience, token.scopes) == ((), frozenset())
 
 
@@ -141,7 +156,10 @@ def test_attributes_cannot_be_set(token, name):
 
 def test_repr_shows_who_but_nothing_private(token):
     """A logged token names issuer, subject, id and expiry only."""
-    assert repr(token) == "AccessToken(issuer='https://id.example.com', subject='alice', id='t1', expires_at=2.5)"
+    assert (
+        repr(token)
+        == "AccessToken(issuer='https://id.example.com', subject='alice', id='t1', expires_at=2.5)"
+    )
 
 
 def test_token_from_returns_the_token(token):

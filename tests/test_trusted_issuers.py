@@ -2,7 +2,14 @@
 
 import pytest
 
-from jwt_middleware import AuthError, ConfigurationError, RemoteJWKSet, SecretKey, TokenIssuer, TrustedIssuers
+from jwt_middleware import (
+    AuthError,
+    ConfigurationError,
+    RemoteJWKSet,
+    SecretKey,
+    TokenIssuer,
+    TrustedIssuers,
+)
 from tests.conftest import AUDIENCE, ISSUER, SECRET, bearer, client, good_claims, sign_raw
 
 OTHER = "https://other.example.com"
@@ -12,7 +19,9 @@ OTHER_SECRET = "the other issuer's secret, of more than thirty-two bytes"
 @pytest.fixture
 def trusted(make_verifier):
     """Two issuers with a secret each."""
-    return TrustedIssuers(make_verifier(), make_verifier(SecretKey(OTHER_SECRET), issuer=OTHER, max_token_bytes=1000))
+    return TrustedIssuers(
+        make_verifier(), make_verifier(SecretKey(OTHER_SECRET), issuer=OTHER, max_token_bytes=1000)
+    )
 
 
 def refusal(verifier, token):
@@ -24,7 +33,9 @@ def refusal(verifier, token):
 
 def test_issuer_chooses_the_verifier(trusted, clock):
     """Each issuer's tokens are checked with its own keys, again and again."""
-    other = TokenIssuer(SecretKey(OTHER_SECRET), issuer=OTHER, audience=AUDIENCE, clock=clock).access_token("bob")
+    other = TokenIssuer(
+        SecretKey(OTHER_SECRET), issuer=OTHER, audience=AUDIENCE, clock=clock
+    ).access_token("bob")
     for _ in range(2):
         assert trusted.verify(sign_raw(good_claims())).issuer == ISSUER
         assert trusted.verify(other).issuer == OTHER
@@ -35,10 +46,17 @@ def test_issuer_chooses_the_verifier(trusted, clock):
     [
         pytest.param(good_claims(), OTHER_SECRET, "signature_invalid", id="other's key"),
         pytest.param(good_claims(iss=OTHER), SECRET, "signature_invalid", id="other's name"),
-        pytest.param(good_claims(iss="https://evil.example.com"), SECRET, "issuer_not_trusted", id="third issuer"),
+        pytest.param(
+            good_claims(iss="https://evil.example.com"),
+            SECRET,
+            "issuer_not_trusted",
+            id="third issuer",
+        ),
         pytest.param(good_claims(iss=None), SECRET, "issuer_not_trusted", id="no issuer"),
         pytest.param(good_claims(iss=[ISSUER]), SECRET, "issuer_not_trusted", id="issuer a list"),
-        pytest.param(good_claims(iss=ISSUER + "/"), SECRET, "issuer_not_trusted", id="a slash more"),
+        pytest.param(
+            good_claims(iss=ISSUER + "/"), SECRET, "issuer_not_trusted", id="a slash more"
+        ),
     ],
 )
 def test_keys_of_one_issuer_never_verify_another_s(trusted, claims, secret, reason):
@@ -65,13 +83,18 @@ def test_hostile_text_is_refused(trusted, raw, reason):
 
 def test_limit_of_the_chosen_verifier_holds(trusted):
     """A token that only another issuer may send so large is refused."""
-    assert refusal(trusted, sign_raw(good_claims(iss=OTHER, x="x" * 1000), secret=OTHER_SECRET)) == "token_too_large"
+    assert (
+        refusal(trusted, sign_raw(good_claims(iss=OTHER, x="x" * 1000), secret=OTHER_SECRET))
+        == "token_too_large"
+    )
 
 
 def test_foreign_token_fetches_no_keys(make_verifier):
     """The choice is made before anything is fetched."""
     asked = []
-    keys = RemoteJWKSet("https://id.example.com/jwks.json", fetch=lambda url, **options: asked.append(url))
+    keys = RemoteJWKSet(
+        "https://id.example.com/jwks.json", fetch=lambda url, **options: asked.append(url)
+    )
     trusted = TrustedIssuers(make_verifier(), make_verifier(keys, issuer=OTHER))
 
     trusted.verify(sign_raw(good_claims()))
@@ -83,7 +106,9 @@ def test_foreign_token_fetches_no_keys(make_verifier):
 def test_longest_token_is_still_read(make_verifier):
     """The bound is that of the most generous verifier, and a token of just that length passes."""
     token = sign_raw(good_claims())
-    trusted = TrustedIssuers(make_verifier(max_token_bytes=len(token)), make_verifier(issuer=OTHER, max_token_bytes=10))
+    trusted = TrustedIssuers(
+        make_verifier(max_token_bytes=len(token)), make_verifier(issuer=OTHER, max_token_bytes=10)
+    )
 
     assert trusted.verify(token).subject == "alice"
     assert refusal(trusted, token + "A") == "token_too_large"

@@ -5,7 +5,15 @@ import pytest
 from jwt_middleware import AccessToken, InvalidToken
 from jwt_middleware.validators import claim_contains, claim_is, rfc9068
 
-PROFILE = {"iss": "https://id", "exp": 2, "aud": "api", "sub": "alice", "client_id": "app", "iat": 1, "jti": "t1"}
+PROFILE = {
+    "iss": "https://id",
+    "exp": 2,
+    "aud": "api",
+    "sub": "alice",
+    "client_id": "app",
+    "iat": 1,
+    "jti": "t1",
+}
 
 
 def refusal(validate, claims, header=None):
@@ -74,10 +82,16 @@ def test_rfc9068_asks_for_each_claim(name):
 
 def test_rfc9068_wants_a_client_id_that_is_a_string():
     """A client_id of another type identifies nobody."""
-    assert refusal(rfc9068, PROFILE | {"client_id": 5}, {"typ": "at+jwt"}) == ("claim_invalid", "client_id")
+    assert refusal(rfc9068, PROFILE | {"client_id": 5}, {"typ": "at+jwt"}) == (
+        "claim_invalid",
+        "client_id",
+    )
 
 
 def test_claim_contains_compares_type_and_value():
     """In JSON true is not 1."""
-    assert refusal(claim_contains("levels", 1), {"levels": [True, 1.0]}) == ("claim_invalid", "levels")
+    assert refusal(claim_contains("levels", 1), {"levels": [True, 1.0]}) == (
+        "claim_invalid",
+        "levels",
+    )
     assert refusal(claim_contains("levels", 1), {"levels": [{}, 1]}) is None

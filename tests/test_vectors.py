@@ -17,7 +17,9 @@ from jwt_middleware.keys.local import KeyAtHand
 from tests.conftest import SECRET, bearer, client, sign_raw
 
 VECTORS = Path(os.environ.get("VECTORS", Path(__file__).parents[2] / "shared" / "vectors"))
-pytestmark = pytest.mark.skipif(not VECTORS.is_dir(), reason="the published vectors are not beside the repository")
+pytestmark = pytest.mark.skipif(
+    not VECTORS.is_dir(), reason="the published vectors are not beside the repository"
+)
 
 FILES = {
     "go_jose_tokens": 102,
@@ -71,21 +73,33 @@ def is_signed(ring, token):
         header, _, signing_input, signature = parse_compact(token)
     except AuthError:
         return False
-    return any(key.verify(signing_input, signature) for key in ring.find(header.algorithm, header.key_id))
+    return any(
+        key.verify(signing_input, signature) for key in ring.find(header.algorithm, header.key_id)
+    )
 
 
 JWE = "is encrypted, which we do not support"
 STRICT_ALG = "the key's alg is not the token's; a key is used with its own alg only (RFC 7517 §4.4)"
 NO_SUCH_ALG = "the key's alg, ES521, does not exist (RFC 7518 §3.1)"
 SAME_AS_357 = "the upstream label is wrong: byte by byte the same as 357, which is valid"
-NOT_BASE64 = "the upstream label is wrong: a question mark inside a segment is no base64url (RFC 7515 §2)"
-MALFORMED_TWIN = (
-    "the second key under this kid is no canonical base64url, so it is dropped alone; the first is no longer ambiguous"
+NOT_BASE64 = (
+    "the upstream label is wrong: a question mark inside a segment is no base64url (RFC 7515 §2)"
 )
+MALFORMED_TWIN = "the second key under this kid is no canonical base64url, so it is dropped alone; the first is no longer ambiguous"
 ML_DSA = "ML-DSA is not supported"
 SHORT_SECRET = "the secret is shorter than the hash (RFC 7518 §3.2)"
 SHORT_POINT = "the y of the P-521 key lacks its leading zero (RFC 7518 §6.2.1.3)"
-ENCRYPTED = [1, 23, *range(28, 36), *range(52, 63), *range(66, 94), *range(100, 106), 112, 121, *range(128, 136)]
+ENCRYPTED = [
+    1,
+    23,
+    *range(28, 36),
+    *range(52, 63),
+    *range(66, 94),
+    *range(100, 106),
+    112,
+    121,
+    *range(128, 136),
+]
 # By file: how many are accepted, and which verdicts are not the label's.
 LABELS = {
     "wycheproof_json_web_signature_test": (
@@ -106,10 +120,17 @@ LABELS = {
     "wycheproof_json_web_encryption_test": (0, {str(number): JWE for number in ENCRYPTED}),
     "rfc7515_appendix": (4, {}),
     "rfc7520_cookbook": (5, {}),
-    "panva_jose_cookbook": (5, {f"ietf-cose-dilithium - ML-DSA-{size}": ML_DSA for size in (44, 65, 87)}),
+    "panva_jose_cookbook": (
+        5,
+        {f"ietf-cose-dilithium - ML-DSA-{size}": ML_DSA for size in (44, 65, 87)},
+    ),
     "joserfc_fixtures": (
         10,
-        {f"{suite}/HS{size}": SHORT_SECRET for suite in ("jwt_use_jws", "jws_examples") for size in (256, 384, 512)},
+        {
+            f"{suite}/HS{size}": SHORT_SECRET
+            for suite in ("jwt_use_jws", "jws_examples")
+            for size in (256, 384, 512)
+        },
     ),
 }
 
@@ -121,7 +142,10 @@ def test_signature_verdict_is_the_label_but_for_these(name):
     cases = load(name)
 
     verdicts = {short(case): is_signed(source(case).ring(), case["token"]) for case in cases}
-    labels = {short(case): case.get("upstream_result", case["expect"]) in {"valid", "accept"} for case in cases}
+    labels = {
+        short(case): case.get("upstream_result", case["expect"]) in {"valid", "accept"}
+        for case in cases
+    }
 
     assert len(verdicts) == len(cases) == FILES[name]
     assert sum(verdicts.values()) == accepted
@@ -192,7 +216,10 @@ def test_unsupported_form_is_refused(form):
     """Each kind of JOSE object that is no signed claims set is refused for what it is, even with the right key."""
     cases = [case for name in FILES for case in load(name) if category(case["token"]) == form]
 
-    reasons = Counter(reason_of(Verifier(source(case), issuer=None, audience=None), case["token"]) for case in cases)
+    reasons = Counter(
+        reason_of(Verifier(source(case), issuer=None, audience=None), case["token"])
+        for case in cases
+    )
 
     assert reasons == UNSUPPORTED[form]
 
@@ -213,7 +240,9 @@ def test_every_vector_is_refused_by_another_key():
     app = client(Verifier(SecretKey(SECRET), issuer=None, audience=None))
 
     statuses = Counter(
-        app.get("/", headers=bearer(case["token"]), expect_errors=True).status_int for name in FILES for case in load(name)
+        app.get("/", headers=bearer(case["token"]), expect_errors=True).status_int
+        for name in FILES
+        for case in load(name)
     )
 
     assert statuses == {400: 74, 401: 908}
@@ -238,7 +267,12 @@ def test_mutated_tokens_through_the_middleware():
     results, reasons, passed = Counter(), Counter(), []
     for case in load("wycheproof_claims", "derived"):
         app = client(
-            Verifier(source(case), issuer="https://issuer.test/", audience="api://held-out", clock=lambda: 1_800_000_000)
+            Verifier(
+                source(case),
+                issuer="https://issuer.test/",
+                audience="api://held-out",
+                clock=lambda: 1_800_000_000,
+            )
         )
         response = app.get("/", headers=bearer(case["token"]), expect_errors=True)
         results[case["expect"], case["power"], response.status_int] += 1
@@ -250,7 +284,12 @@ def test_mutated_tokens_through_the_middleware():
 
     assert results == END_TO_END
     assert passed == ["4"]
-    assert reasons == {"signature_invalid": 300, "algorithm_not_allowed": 38, "credentials_malformed": 12, "key_not_found": 3}
+    assert reasons == {
+        "signature_invalid": 300,
+        "algorithm_not_allowed": 38,
+        "credentials_malformed": 12,
+        "key_not_found": 3,
+    }
 
 
 # Envoy's library
@@ -270,13 +309,20 @@ def test_envoy_tokens_are_judged_as_there():
     cases = [
         case
         for case in load("jwt_verify_lib_tokens")
-        if case["key"] and case["expect"] != "parse-ok" and case["id"].partition("/")[2] not in CHANGED_KEY
+        if case["key"]
+        and case["expect"] != "parse-ok"
+        and case["id"].partition("/")[2] not in CHANGED_KEY
     ]
 
-    verdicts = {case["id"].partition("/")[2]: is_signed(source(case).ring(), case["token"]) for case in cases}
+    verdicts = {
+        case["id"].partition("/")[2]: is_signed(source(case).ring(), case["token"])
+        for case in cases
+    }
 
     wrong = {
-        case["id"].partition("/")[2] for case in cases if verdicts[case["id"].partition("/")[2]] != (case["expect"] == "accept")
+        case["id"].partition("/")[2]
+        for case in cases
+        if verdicts[case["id"].partition("/")[2]] != (case["expect"] == "accept")
     }
     assert Counter(verdicts.values()) == {True: 26, False: 8}
     assert wrong == set(WITH_KEY)
@@ -286,13 +332,26 @@ def test_envoy_tokens_are_judged_as_there():
 def test_envoy_tokens_need_neither_alg_nor_kid_in_the_key(member):
     """A key without ``alg`` or ``kid`` verifies what it signed."""
     cases = load("jwt_verify_lib_tokens")
-    keys = {case["id"].split("/")[1]: case["key"] for case in cases if case["key"] and "jwks" in case["key"]}
-    asked = [case for case in cases if case["key_name"] in {f"pubkey_no_{member}", f"symmkey_no_{member}"}]
+    keys = {
+        case["id"].split("/")[1]: case["key"]
+        for case in cases
+        if case["key"] and "jwks" in case["key"]
+    }
+    asked = [
+        case
+        for case in cases
+        if case["key_name"] in {f"pubkey_no_{member}", f"symmkey_no_{member}"}
+    ]
 
     verdicts = []
     for case in asked:
-        bare = [{k: v for k, v in jwk.items() if k != member} for jwk in keys[case["id"].split("/")[1]]["jwks"]["keys"]]
-        verdicts.append(is_signed(source(case | {"key": {"jwks": {"keys": bare}}}).ring(), case["token"]))
+        bare = [
+            {k: v for k, v in jwk.items() if k != member}
+            for jwk in keys[case["id"].split("/")[1]]["jwks"]["keys"]
+        ]
+        verdicts.append(
+            is_signed(source(case | {"key": {"jwks": {"keys": bare}}}).ring(), case["token"])
+        )
 
     assert verdicts == [True] * 4
 
@@ -327,7 +386,13 @@ def test_envoy_claims_are_judged_as_there():
             continue
         payload = decode_base64url(parts[1])
         audience = ["aud1", "example_service"] if b'"aud"' in payload else None
-        verifier = Verifier(SecretKey(SECRET), issuer=None, audience=audience, require=[], clock=lambda: 1_501_281_000)
+        verifier = Verifier(
+            SecretKey(SECRET),
+            issuer=None,
+            audience=audience,
+            require=[],
+            clock=lambda: 1_501_281_000,
+        )
         labels[name] = case["expect"]
         if reason := reason_of(verifier, sign_raw(payload)):
             refused[name] = reason
@@ -351,7 +416,9 @@ ENVOY_SETS = {
 def is_usable(document, algorithms):
     """Tell whether a key set holds a usable key."""
     try:
-        return bool(JWKSet(document, algorithms=algorithms, on_event=lambda event: None).ring().keys)
+        return bool(
+            JWKSet(document, algorithms=algorithms, on_event=lambda event: None).ring().keys
+        )
     except ConfigurationError:
         return False
 
@@ -369,14 +436,18 @@ def test_envoy_key_sets_are_usable_as_there():
     cases = {short(case).rpartition("/")[2]: case for case in load("jwt_verify_lib_jwks")}
 
     verdicts = {
-        name: any(is_usable_pem(case["document"], algorithm) for algorithm in ("RS256", "ES256", "EdDSA"))
+        name: any(
+            is_usable_pem(case["document"], algorithm) for algorithm in ("RS256", "ES256", "EdDSA")
+        )
         if case["type"] == "PEM"
         else is_usable(case["document"], ASYMMETRIC) or is_usable(case["document"], HMAC)
         for name, case in cases.items()
     }
 
     assert Counter(verdicts.values()) == {True: 12, False: 55}
-    assert {name for name in cases if verdicts[name] != (cases[name]["expect"] == "usable")} == set(ENVOY_SETS)
+    assert {name for name in cases if verdicts[name] != (cases[name]["expect"] == "usable")} == set(
+        ENVOY_SETS
+    )
 
 
 # Suites whose keys are too weak for us, or not published

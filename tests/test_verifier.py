@@ -43,61 +43,230 @@ def test_good_token_gives_its_claims(verifier):
     [
         pytest.param("{", good_claims(), ("token_malformed", None), id="header no JSON"),
         pytest.param("[]", good_claims(), ("token_malformed", None), id="header no object"),
-        pytest.param('{"alg":"HS256","alg":"HS256"}', good_claims(), ("token_malformed", None), id="header member twice"),
-        pytest.param({"alg": "HS256", "kid": 5}, good_claims(), ("token_malformed", None), id="kid a number"),
-        pytest.param({"alg": "HS256", "kid": None}, good_claims(), ("token_malformed", None), id="kid null"),
-        pytest.param({"alg": "none"}, good_claims(), ("algorithm_not_allowed", None), id="alg none"),
-        pytest.param({"alg": "hs256"}, good_claims(), ("algorithm_not_allowed", None), id="alg in another case"),
-        pytest.param({"alg": "HS512"}, good_claims(), ("algorithm_not_allowed", None), id="alg of another key"),
-        pytest.param({"alg": ["HS256"]}, good_claims(), ("algorithm_not_allowed", None), id="alg a list"),
-        pytest.param({"alg": {}}, good_claims(), ("algorithm_not_allowed", None), id="alg an object"),
+        pytest.param(
+            '{"alg":"HS256","alg":"HS256"}',
+            good_claims(),
+            ("token_malformed", None),
+            id="header member twice",
+        ),
+        pytest.param(
+            {"alg": "HS256", "kid": 5}, good_claims(), ("token_malformed", None), id="kid a number"
+        ),
+        pytest.param(
+            {"alg": "HS256", "kid": None}, good_claims(), ("token_malformed", None), id="kid null"
+        ),
+        pytest.param(
+            {"alg": "none"}, good_claims(), ("algorithm_not_allowed", None), id="alg none"
+        ),
+        pytest.param(
+            {"alg": "hs256"},
+            good_claims(),
+            ("algorithm_not_allowed", None),
+            id="alg in another case",
+        ),
+        pytest.param(
+            {"alg": "HS512"},
+            good_claims(),
+            ("algorithm_not_allowed", None),
+            id="alg of another key",
+        ),
+        pytest.param(
+            {"alg": ["HS256"]}, good_claims(), ("algorithm_not_allowed", None), id="alg a list"
+        ),
+        pytest.param(
+            {"alg": {}}, good_claims(), ("algorithm_not_allowed", None), id="alg an object"
+        ),
         pytest.param({"typ": "JWT"}, good_claims(), ("algorithm_not_allowed", None), id="no alg"),
-        pytest.param({"alg": "HS256", "crit": ["exp"]}, good_claims(), ("header_not_understood", None), id="crit"),
-        pytest.param({"alg": "HS256", "crit": []}, good_claims(), ("header_not_understood", None), id="empty crit"),
-        pytest.param({"alg": "HS256", "b64": True}, good_claims(), ("header_not_understood", None), id="b64"),
-        pytest.param({"alg": "HS256", "zip": "DEF"}, good_claims(), ("header_not_understood", None), id="zip"),
-        pytest.param({"alg": "HS256", "typ": "dpop+jwt"}, good_claims(), ("type_not_allowed", None), id="DPoP proof"),
-        pytest.param({"alg": "HS256", "typ": "logout+jwt"}, good_claims(), ("type_not_allowed", None), id="logout token"),
-        pytest.param({"alg": "HS256", "typ": 5}, good_claims(), ("type_not_allowed", None), id="typ a number"),
-        pytest.param({"alg": "HS256", "typ": None}, good_claims(), ("type_not_allowed", None), id="typ null"),
-        pytest.param({"alg": "HS256", "typ": ""}, good_claims(), ("type_not_allowed", None), id="typ empty"),
+        pytest.param(
+            {"alg": "HS256", "crit": ["exp"]},
+            good_claims(),
+            ("header_not_understood", None),
+            id="crit",
+        ),
+        pytest.param(
+            {"alg": "HS256", "crit": []},
+            good_claims(),
+            ("header_not_understood", None),
+            id="empty crit",
+        ),
+        pytest.param(
+            {"alg": "HS256", "b64": True}, good_claims(), ("header_not_understood", None), id="b64"
+        ),
+        pytest.param(
+            {"alg": "HS256", "zip": "DEF"}, good_claims(), ("header_not_understood", None), id="zip"
+        ),
+        pytest.param(
+            {"alg": "HS256", "typ": "dpop+jwt"},
+            good_claims(),
+            ("type_not_allowed", None),
+            id="DPoP proof",
+        ),
+        pytest.param(
+            {"alg": "HS256", "typ": "logout+jwt"},
+            good_claims(),
+            ("type_not_allowed", None),
+            id="logout token",
+        ),
+        pytest.param(
+            {"alg": "HS256", "typ": 5}, good_claims(), ("type_not_allowed", None), id="typ a number"
+        ),
+        pytest.param(
+            {"alg": "HS256", "typ": None}, good_claims(), ("type_not_allowed", None), id="typ null"
+        ),
+        pytest.param(
+            {"alg": "HS256", "typ": ""}, good_claims(), ("type_not_allowed", None), id="typ empty"
+        ),
         pytest.param({"alg": "HS256"}, "[]", ("token_malformed", None), id="payload no object"),
         pytest.param({"alg": "HS256"}, "", ("token_malformed", None), id="payload empty"),
         pytest.param({"alg": "HS256"}, '{"a":NaN}', ("token_malformed", None), id="NaN"),
-        pytest.param({"alg": "HS256"}, '{"exp":1,"exp":9999999999}', ("token_malformed", None), id="claim twice"),
-        pytest.param({"alg": "HS256"}, b'\xef\xbb\xbf{"a":1}', ("token_malformed", None), id="byte order mark"),
-        pytest.param({"alg": "HS256"}, good_claims(iss="https://evil"), ("issuer_not_trusted", "iss"), id="other issuer"),
-        pytest.param({"alg": "HS256"}, good_claims(iss=None), ("issuer_not_trusted", "iss"), id="no issuer"),
-        pytest.param({"alg": "HS256"}, good_claims(iss=[ISSUER]), ("issuer_not_trusted", "iss"), id="issuer a list"),
-        pytest.param({"alg": "HS256"}, good_claims(iss=ISSUER + "/"), ("issuer_not_trusted", "iss"), id="slash behind issuer"),
-        pytest.param({"alg": "HS256"}, good_claims(aud="other"), ("audience_mismatch", "aud"), id="other audience"),
-        pytest.param({"alg": "HS256"}, good_claims(aud=None), ("audience_mismatch", "aud"), id="no audience"),
-        pytest.param({"alg": "HS256"}, good_claims(aud=[]), ("audience_mismatch", "aud"), id="audience empty"),
-        pytest.param({"alg": "HS256"}, good_claims(aud=["x", "y"]), ("audience_mismatch", "aud"), id="other audiences"),
-        pytest.param({"alg": "HS256"}, good_claims(aud=[AUDIENCE, 5]), ("audience_mismatch", "aud"), id="audience and a number"),
-        pytest.param({"alg": "HS256"}, good_claims(aud={AUDIENCE: 1}), ("audience_mismatch", "aud"), id="audience an object"),
-        pytest.param({"alg": "HS256"}, good_claims(aud=0), ("audience_mismatch", "aud"), id="audience a number"),
-        pytest.param({"alg": "HS256"}, good_claims(exp=None), ("claim_missing", "exp"), id="no expiry"),
-        pytest.param({"alg": "HS256"}, good_claims() | {"exp": None}, ("claim_missing", "exp"), id="expiry null"),
-        pytest.param({"alg": "HS256"}, good_claims(exp=str(NOW + 9)), ("claim_invalid", "exp"), id="expiry a string"),
-        pytest.param({"alg": "HS256"}, good_claims(exp=True), ("claim_invalid", "exp"), id="expiry true"),
-        pytest.param({"alg": "HS256"}, good_claims(exp=[NOW]), ("claim_invalid", "exp"), id="expiry a list"),
-        pytest.param({"alg": "HS256"}, good_claims(exp=10**400), ("claim_invalid", "exp"), id="expiry beyond float"),
-        pytest.param({"alg": "HS256"}, good_claims(exp=1e300), ("claim_invalid", "exp"), id="expiry beyond 64 bits"),
-        pytest.param({"alg": "HS256"}, good_claims(nbf="0"), ("claim_invalid", "nbf"), id="nbf a string"),
-        pytest.param({"alg": "HS256"}, good_claims() | {"nbf": None}, ("claim_invalid", "nbf"), id="nbf null"),
-        pytest.param({"alg": "HS256"}, good_claims(iat=False), ("claim_invalid", "iat"), id="iat false"),
-        pytest.param({"alg": "HS256"}, good_claims(sub=5), ("claim_invalid", "sub"), id="subject a number"),
-        pytest.param({"alg": "HS256"}, good_claims(jti=["t1"]), ("claim_invalid", "jti"), id="id a list"),
-        pytest.param({"alg": "HS256"}, good_claims(cnf={"jkt": "x"}), ("binding_unverifiable", "cnf"), id="DPoP bound"),
-        pytest.param({"alg": "HS256"}, good_claims() | {"cnf": None}, ("binding_unverifiable", "cnf"), id="cnf null"),
-        pytest.param({"alg": "HS256"}, good_claims(exp=NOW - 5), ("token_expired", "exp"), id="expired"),
-        pytest.param({"alg": "HS256"}, good_claims(nbf=NOW + 6), ("token_not_yet_valid", "nbf"), id="not yet valid"),
+        pytest.param(
+            {"alg": "HS256"},
+            '{"exp":1,"exp":9999999999}',
+            ("token_malformed", None),
+            id="claim twice",
+        ),
+        pytest.param(
+            {"alg": "HS256"},
+            b'\xef\xbb\xbf{"a":1}',
+            ("token_malformed", None),
+            id="byte order mark",
+        ),
+        pytest.param(
+            {"alg": "HS256"},
+            good_claims(iss="https://evil"),
+            ("issuer_not_trusted", "iss"),
+            id="other issuer",
+        ),
+        pytest.param(
+            {"alg": "HS256"}, good_claims(iss=None), ("issuer_not_trusted", "iss"), id="no issuer"
+        ),
+        pytest.param(
+            {"alg": "HS256"},
+            good_claims(iss=[ISSUER]),
+            ("issuer_not_trusted", "iss"),
+            id="issuer a list",
+        ),
+        pytest.param(
+            {"alg": "HS256"},
+            good_claims(iss=ISSUER + "/"),
+            ("issuer_not_trusted", "iss"),
+            id="slash behind issuer",
+        ),
+        pytest.param(
+            {"alg": "HS256"},
+            good_claims(aud="other"),
+            ("audience_mismatch", "aud"),
+            id="other audience",
+        ),
+        pytest.param(
+            {"alg": "HS256"}, good_claims(aud=None), ("audience_mismatch", "aud"), id="no audience"
+        ),
+        pytest.param(
+            {"alg": "HS256"}, good_claims(aud=[]), ("audience_mismatch", "aud"), id="audience empty"
+        ),
+        pytest.param(
+            {"alg": "HS256"},
+            good_claims(aud=["x", "y"]),
+            ("audience_mismatch", "aud"),
+            id="other audiences",
+        ),
+        pytest.param(
+            {"alg": "HS256"},
+            good_claims(aud=[AUDIENCE, 5]),
+            ("audience_mismatch", "aud"),
+            id="audience and a number",
+        ),
+        pytest.param(
+            {"alg": "HS256"},
+            good_claims(aud={AUDIENCE: 1}),
+            ("audience_mismatch", "aud"),
+            id="audience an object",
+        ),
+        pytest.param(
+            {"alg": "HS256"},
+            good_claims(aud=0),
+            ("audience_mismatch", "aud"),
+            id="audience a number",
+        ),
+        pytest.param(
+            {"alg": "HS256"}, good_claims(exp=None), ("claim_missing", "exp"), id="no expiry"
+        ),
+        pytest.param(
+            {"alg": "HS256"},
+            good_claims() | {"exp": None},
+            ("claim_missing", "exp"),
+            id="expiry null",
+        ),
+        pytest.param(
+            {"alg": "HS256"},
+            good_claims(exp=str(NOW + 9)),
+            ("claim_invalid", "exp"),
+            id="expiry a string",
+        ),
+        pytest.param(
+            {"alg": "HS256"}, good_claims(exp=True), ("claim_invalid", "exp"), id="expiry true"
+        ),
+        pytest.param(
+            {"alg": "HS256"}, good_claims(exp=[NOW]), ("claim_invalid", "exp"), id="expiry a list"
+        ),
+        pytest.param(
+            {"alg": "HS256"},
+            good_claims(exp=10**400),
+            ("claim_invalid", "exp"),
+            id="expiry beyond float",
+        ),
+        pytest.param(
+            {"alg": "HS256"},
+            good_claims(exp=1e300),
+            ("claim_invalid", "exp"),
+            id="expiry beyond 64 bits",
+        ),
+        pytest.param(
+            {"alg": "HS256"}, good_claims(nbf="0"), ("claim_invalid", "nbf"), id="nbf a string"
+        ),
+        pytest.param(
+            {"alg": "HS256"}, good_claims() | {"nbf": None}, ("claim_invalid", "nbf"), id="nbf null"
+        ),
+        pytest.param(
+            {"alg": "HS256"}, good_claims(iat=False), ("claim_invalid", "iat"), id="iat false"
+        ),
+        pytest.param(
+            {"alg": "HS256"}, good_claims(sub=5), ("claim_invalid", "sub"), id="subject a number"
+        ),
+        pytest.param(
+            {"alg": "HS256"}, good_claims(jti=["t1"]), ("claim_invalid", "jti"), id="id a list"
+        ),
+        pytest.param(
+            {"alg": "HS256"},
+            good_claims(cnf={"jkt": "x"}),
+            ("binding_unverifiable", "cnf"),
+            id="DPoP bound",
+        ),
+        pytest.param(
+            {"alg": "HS256"},
+            good_claims() | {"cnf": None},
+            ("binding_unverifiable", "cnf"),
+            id="cnf null",
+        ),
+        pytest.param(
+            {"alg": "HS256"}, good_claims(exp=NOW - 5), ("token_expired", "exp"), id="expired"
+        ),
+        pytest.param(
+            {"alg": "HS256"},
+            good_claims(nbf=NOW + 6),
+            ("token_not_yet_valid", "nbf"),
+            id="not yet valid",
+        ),
     ],
 )
 def test_token_with_one_fault_is_refused_for_it(verifier, header, payload, expected):
     """Each fault has its reason, even under a good signature."""
-    assert refusal(verifier, sign_raw(payload, header if isinstance(header, str) else json.dumps(header))) == expected
+    assert (
+        refusal(
+            verifier, sign_raw(payload, header if isinstance(header, str) else json.dumps(header))
+        )
+        == expected
+    )
 
 
 @pytest.mark.parametrize(
@@ -138,7 +307,8 @@ def test_token_has_one_spelling(verifier, respell):
     token = next(
         token
         for number in range(10_000)
-        if {"-", "_"} <= set(token := sign_raw(good_claims(jti=str(number)))) and token[-1] in "AEIMQUYcgkosw"
+        if {"-", "_"} <= set(token := sign_raw(good_claims(jti=str(number))))
+        and token[-1] in "AEIMQUYcgkosw"
     )
     verifier.verify(token)
 
@@ -158,7 +328,11 @@ def test_order_is_issuer_then_key_then_signature_then_claims(make_verifier):
     """The reason given is that of the first check that fails."""
     verifier = make_verifier(SecretKey(SECRET, key_id="k"))
     faults = [
-        ({"alg": "HS256", "typ": "x", "kid": "u"}, good_claims(iss="x", aud="x", exp=1), "type_not_allowed"),
+        (
+            {"alg": "HS256", "typ": "x", "kid": "u"},
+            good_claims(iss="x", aud="x", exp=1),
+            "type_not_allowed",
+        ),
         ({"alg": "HS256", "kid": "u"}, good_claims(iss="x", aud="x", exp=1), "issuer_not_trusted"),
         ({"alg": "HS256", "kid": "u"}, good_claims(aud="x", exp=1), "key_not_found"),
         ({"alg": "HS256", "kid": "k"}, good_claims(aud="x", exp=1), "signature_invalid"),
@@ -190,7 +364,9 @@ def test_size_comes_before_everything(make_verifier):
         pytest.param({"exp": NOW, "nbf": NOW}, NOW - 5, True, id="nbf within leeway"),
         pytest.param({"exp": NOW, "nbf": NOW}, NOW - 5.1, False, id="nbf before leeway"),
         pytest.param({"exp": 2**63}, NOW, True, id="never, as some write it"),
-        pytest.param({"exp": NOW + 9, "iat": NOW + 10**6}, NOW, True, id="iat alone decides nothing"),
+        pytest.param(
+            {"exp": NOW + 9, "iat": NOW + 10**6}, NOW, True, id="iat alone decides nothing"
+        ),
     ],
 )
 def test_times_allow_for_leeway(make_verifier, clock, claims, moment, good):
@@ -239,7 +415,10 @@ def test_clock_that_answers_nan_refuses_a_token_without_expiry(make_verifier, cl
     """A time that is not a number is not before any other, not even before the end of all times."""
     clock.now = math.nan
 
-    assert refusal(make_verifier(require=[]), sign_raw(good_claims(exp=None))) == ("token_expired", "exp")
+    assert refusal(make_verifier(require=[]), sign_raw(good_claims(exp=None))) == (
+        "token_expired",
+        "exp",
+    )
 
 
 @pytest.mark.parametrize(
@@ -278,7 +457,10 @@ def test_audience_none_wants_tokens_without(make_verifier):
 
     assert verifier.verify(sign_raw(good_claims(aud=None)))
     assert refusal(verifier, sign_raw(good_claims())) == ("audience_mismatch", "aud")
-    assert refusal(verifier, sign_raw(good_claims() | {"aud": None})) == ("audience_mismatch", "aud")
+    assert refusal(verifier, sign_raw(good_claims() | {"aud": None})) == (
+        "audience_mismatch",
+        "aud",
+    )
 
 
 def test_issuer_none_accepts_any_string(make_verifier):
@@ -296,7 +478,10 @@ def test_required_claims_must_be_there(make_verifier):
 
     assert verifier.verify(sign_raw(good_claims(tenant=0)))
     assert refusal(verifier, sign_raw(good_claims())) == ("claim_missing", "tenant")
-    assert refusal(verifier, sign_raw(good_claims() | {"tenant": None})) == ("claim_missing", "tenant")
+    assert refusal(verifier, sign_raw(good_claims() | {"tenant": None})) == (
+        "claim_missing",
+        "tenant",
+    )
 
 
 def test_expiry_may_be_waived_visibly(make_verifier):
@@ -310,15 +495,26 @@ def test_rotation_is_a_list(make_verifier):
 
     assert verifier.verify(sign_raw(good_claims()))
     assert verifier.verify(sign_raw(good_claims(), secret="N" + SECRET))
-    assert refusal(verifier, sign_raw(good_claims(), secret="x" * 32)) == ("signature_invalid", None)
+    assert refusal(verifier, sign_raw(good_claims(), secret="x" * 32)) == (
+        "signature_invalid",
+        None,
+    )
 
 
 def test_header_keys_are_ignored(make_verifier):
     """A key that a token brings along verifies nothing."""
     jwk = {"kty": "oct", "k": "eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHg"}
-    header = {"alg": "HS256", "jwk": jwk, "jku": "https://evil.example.com", "x5c": ["x"], "x5u": "https://evil.example.com"}
+    header = {
+        "alg": "HS256",
+        "jwk": jwk,
+        "jku": "https://evil.example.com",
+        "x5c": ["x"],
+        "x5u": "https://evil.example.com",
+    }
 
-    assert refusal(make_verifier(), sign_raw(good_claims(), json.dumps(header), secret="x" * 32)) == ("signature_invalid", None)
+    assert refusal(
+        make_verifier(), sign_raw(good_claims(), json.dumps(header), secret="x" * 32)
+    ) == ("signature_invalid", None)
 
 
 def test_public_key_is_no_hmac_secret(make_verifier, private_keys):
@@ -503,7 +699,9 @@ def test_wrong_argument_is_refused(argument, value):
         Verifier(SecretKey(SECRET), **(GOOD | {argument: value}))
 
 
-@pytest.mark.parametrize("keys", [None, "secret", b"secret", [], [None], [SecretKey(SECRET), "x"], object(), {}])
+@pytest.mark.parametrize(
+    "keys", [None, "secret", b"secret", [], [None], [SecretKey(SECRET), "x"], object(), {}]
+)
 def test_wrong_keys_are_refused_without_showing_them(keys):
     """What is no key is named by its type only: it may be a secret."""
     with pytest.raises(ConfigurationError, match=r"^keys: ") as caught:
@@ -539,7 +737,10 @@ def test_jwk_set_verifies_by_kid(private_keys, clock):
     """Keys of several kinds in one set each verify their own tokens."""
     from jwt_middleware import TokenIssuer
 
-    issuers = [TokenIssuer(key, issuer=ISSUER, audience=AUDIENCE, clock=clock) for key in private_keys.values()]
+    issuers = [
+        TokenIssuer(key, issuer=ISSUER, audience=AUDIENCE, clock=clock)
+        for key in private_keys.values()
+    ]
     document = {"keys": [key for each in issuers for key in each.jwks()["keys"]]}
     verifier = Verifier(JWKSet(document), **GOOD, clock=Clock())
 

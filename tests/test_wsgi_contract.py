@@ -29,7 +29,12 @@ from tests.conftest import AUDIENCE, ISSUER, NOW, SECRET, base64url, good_claims
 OURS = {f"jwt_middleware.{name}" for name in ("claims", "token", "error")}
 OTHER_ISSUER = "https://other.example.com"
 OTHER_SECRET = "another secret that only the outer middleware knows"
-OPEN = Policy(public("/public"), optional("/optional"), delegate("/delegate"), require("/scoped", scopes=["a"]))
+OPEN = Policy(
+    public("/public"),
+    optional("/optional"),
+    delegate("/delegate"),
+    require("/scoped", scopes=["a"]),
+)
 
 
 class Server:
@@ -217,7 +222,9 @@ def test_accepted_app_may_restart_its_response_with_exc_info(verifier):
         try:
             raise KeyError("late")
         except KeyError as error:
-            start_response("500 Oops", [("Content-Type", "text/plain")], (KeyError, error, error.__traceback__))
+            start_response(
+                "500 Oops", [("Content-Type", "text/plain")], (KeyError, error, error.__traceback__)
+            )
         return [b"sorry"]
 
     server = Server()
@@ -247,7 +254,9 @@ def test_exception_of_the_app_passes_unchanged(verifier, failure, path):
 
     server, events = Server(), []
     with pytest.raises(type(failure)) as raised:
-        JWTMiddleware(app, verifier, policy=OPEN, on_event=events.append)(accepted(PATH_INFO=path), server.start_response)
+        JWTMiddleware(app, verifier, policy=OPEN, on_event=events.append)(
+            accepted(PATH_INFO=path), server.start_response
+        )
 
     assert raised.value is failure
     assert (server.calls, events) == ([], [])
@@ -272,17 +281,29 @@ def test_exception_amid_a_stream_passes_unchanged(verifier, failure):
 @pytest.mark.parametrize(
     ("variables", "ours"),
     [
-        pytest.param({"token": sign_raw(good_claims())}, {"jwt_middleware.claims", "jwt_middleware.token"}, id="accepted"),
+        pytest.param(
+            {"token": sign_raw(good_claims())},
+            {"jwt_middleware.claims", "jwt_middleware.token"},
+            id="accepted",
+        ),
         pytest.param({"PATH_INFO": "/public"}, set(), id="public"),
         pytest.param({"PATH_INFO": "/optional"}, set(), id="optional"),
         pytest.param({"PATH_INFO": "/delegate"}, {"jwt_middleware.error"}, id="delegate"),
         pytest.param({"PATH_INFO": "/"}, set(), id="refused"),
-        pytest.param({"PATH_INFO": "/gr\xc3\xbc\xc3\x9fe//../%2e"}, set(), id="refused on an odd path"),
+        pytest.param(
+            {"PATH_INFO": "/gr\xc3\xbc\xc3\x9fe//../%2e"}, set(), id="refused on an odd path"
+        ),
     ],
 )
 def test_environ_changes_by_our_keys_only(verifier, variables, ours):
     """Method, path, headers and all else stay as the server set them, down to the objects."""
-    environ = environ_of(**variables, CONTENT_LENGTH="7", QUERY_STRING="a=%00", HTTP_X="\xff", **{"some.key": object()})
+    environ = environ_of(
+        **variables,
+        CONTENT_LENGTH="7",
+        QUERY_STRING="a=%00",
+        HTTP_X="\xff",
+        **{"some.key": object()},
+    )
     before = dict(environ)
 
     Server().run(JWTMiddleware(ending([]), verifier, policy=OPEN), environ)
@@ -310,7 +331,10 @@ def test_request_without_a_method_is_judged_as_get(verifier):
         pytest.param({"PATH_INFO": "/delegate"}, id="delegate"),
         pytest.param({"PATH_INFO": "/"}, id="refused"),
         pytest.param({"PATH_INFO": "/", "token": sign_raw(good_claims())}, id="accepted"),
-        pytest.param({"PATH_INFO": "/scoped", "token": sign_raw(good_claims())}, id="refused after verification"),
+        pytest.param(
+            {"PATH_INFO": "/scoped", "token": sign_raw(good_claims())},
+            id="refused after verification",
+        ),
     ],
 )
 def test_environ_keys_of_an_outer_layer_are_gone(verifier, variables):
@@ -336,7 +360,9 @@ def test_environ_keys_of_an_outer_layer_are_gone(verifier, variables):
 def test_request_body_stays_unread(verifier, variables):
     """The body is the application's; a refusal leaves it to the server."""
     body = Untouchable()
-    environ = environ_of(**variables, REQUEST_METHOD="POST", CONTENT_LENGTH="5", **{"wsgi.input": body})
+    environ = environ_of(
+        **variables, REQUEST_METHOD="POST", CONTENT_LENGTH="5", **{"wsgi.input": body}
+    )
 
     Server().run(JWTMiddleware(ending([]), verifier, policy=OPEN), environ)
 
@@ -354,7 +380,8 @@ def test_accepted_request_keeps_method_and_path(verifier, method, path):
         return ending([b""])(environ, start_response)
 
     Server().run(
-        JWTMiddleware(app, verifier, policy=Policy(require("/a/*"))), accepted() | {"REQUEST_METHOD": method, "PATH_INFO": path}
+        JWTMiddleware(app, verifier, policy=Policy(require("/a/*"))),
+        accepted() | {"REQUEST_METHOD": method, "PATH_INFO": path},
     )
 
     assert seen == [(method, path)]
@@ -362,7 +389,11 @@ def test_accepted_request_keeps_method_and_path(verifier, method, path):
 
 def page(error, environ):
     """Render a refusal in a form of one's own, beyond ASCII."""
-    return Response(f"<h1>Zutritt verweigert: {error.reason} ä€</h1>", error.status, content_type="text/html; charset=utf-8")
+    return Response(
+        f"<h1>Zutritt verweigert: {error.reason} ä€</h1>",
+        error.status,
+        content_type="text/html; charset=utf-8",
+    )
 
 
 REFUSED = [
@@ -383,7 +414,9 @@ def test_refusal_is_one_complete_answer(verifier, variables, status, options):
     """start_response is called once, and Content-Length counts the bytes that follow."""
     server = Server()
 
-    line, headers, body = server.run(JWTMiddleware(ending([]), verifier, policy=OPEN, **options), environ_of(**variables))
+    line, headers, body = server.run(
+        JWTMiddleware(ending([]), verifier, policy=OPEN, **options), environ_of(**variables)
+    )
 
     lengths = [value for name, value in headers if name.lower() == "content-length"]
     assert len(server.calls) == 1
@@ -430,14 +463,18 @@ def test_refusal_may_be_changed_without_changing_the_next(verifier):
 )
 def test_middleware_satisfies_the_validator_of_python(verifier, method, variables):
     """``wsgiref.validate`` finds nothing wrong on either side."""
-    environ = environ_of(**variables, REQUEST_METHOD=method, QUERY_STRING="", SERVER_PROTOCOL="HTTP/1.1")
+    environ = environ_of(
+        **variables, REQUEST_METHOD=method, QUERY_STRING="", SERVER_PROTOCOL="HTTP/1.1"
+    )
     calls = []
 
     def start_response(status, headers, exc_info=None):
         calls.append(status)
         return lambda data: None
 
-    returned = validator(JWTMiddleware(validator(ending([])), verifier, policy=OPEN))(environ, start_response)
+    returned = validator(JWTMiddleware(validator(ending([])), verifier, policy=OPEN))(
+        environ, start_response
+    )
     list(returned)
     returned.close()
 
@@ -468,7 +505,8 @@ def test_nested_inner_claims_win(verifier, clock):
 
 
 @pytest.mark.parametrize(
-    ("path", "expected"), [("/public", set()), ("/optional", set()), ("/delegate", {"jwt_middleware.error"})]
+    ("path", "expected"),
+    [("/public", set()), ("/optional", set()), ("/delegate", {"jwt_middleware.error"})],
 )
 def test_nested_outer_claims_do_not_leak_past_the_inner(verifier, clock, path, expected):
     """Where the inner one asks for no token, the outer one's claims are not mistaken for its own."""
@@ -485,8 +523,14 @@ def test_nested_outer_claims_do_not_leak_past_the_inner(verifier, clock, path, e
         pytest.param({}, "outer", id="no token at all"),
         pytest.param({"token": sign_raw(good_claims())}, "outer", id="inner token only"),
         pytest.param({"HTTP_COOKIE": cookie()}, "inner", id="outer token only"),
-        pytest.param({"HTTP_COOKIE": cookie(), "token": cookie().removeprefix("outer=")}, "inner", id="outer token for both"),
-        pytest.param({"HTTP_COOKIE": f"outer={sign_raw(good_claims())}"}, "outer", id="inner token as outer"),
+        pytest.param(
+            {"HTTP_COOKIE": cookie(), "token": cookie().removeprefix("outer=")},
+            "inner",
+            id="outer token for both",
+        ),
+        pytest.param(
+            {"HTTP_COOKIE": f"outer={sign_raw(good_claims())}"}, "outer", id="inner token as outer"
+        ),
     ],
 )
 def test_nested_both_must_agree(verifier, clock, variables, realm):
@@ -517,15 +561,22 @@ def test_nested_both_must_agree(verifier, clock, variables, realm):
         "wsgi.version",
     ],
 )
-@pytest.mark.parametrize("credential", [{}, {"credential": from_cookie("outer")}], ids=["header", "cookie"])
+@pytest.mark.parametrize(
+    "credential", [{}, {"credential": from_cookie("outer")}], ids=["header", "cookie"]
+)
 def test_environ_without_a_key_is_answered(verifier, credential, missing):
     """A key that a server forgot opens nothing and breaks nothing."""
     environ = environ_of(
-        HTTP_COOKIE=cookie(), HTTP_AUTHORIZATION="Bearer a.b.c", REQUEST_METHOD="POST", HTTP_ORIGIN="http://127.0.0.1"
+        HTTP_COOKIE=cookie(),
+        HTTP_AUTHORIZATION="Bearer a.b.c",
+        REQUEST_METHOD="POST",
+        HTTP_ORIGIN="http://127.0.0.1",
     )
     del environ[missing]
 
-    status, _, _ = Server().run(JWTMiddleware(ending([]), verifier, policy=OPEN, **credential), environ)
+    status, _, _ = Server().run(
+        JWTMiddleware(ending([]), verifier, policy=OPEN, **credential), environ
+    )
 
     assert status.startswith("401 ")
 
@@ -540,7 +591,14 @@ def test_environ_that_is_empty_is_refused(verifier, options):
 
 
 @pytest.mark.parametrize(
-    "key", ["Authorization", "HTTP_AUTHORIZATION_", "HTTP__AUTHORIZATION", "AUTHORIZATION", "REDIRECT_HTTP_AUTHORIZATION"]
+    "key",
+    [
+        "Authorization",
+        "HTTP_AUTHORIZATION_",
+        "HTTP__AUTHORIZATION",
+        "AUTHORIZATION",
+        "REDIRECT_HTTP_AUTHORIZATION",
+    ],
 )
 def test_environ_key_that_only_resembles_the_header_is_no_credential(verifier, key):
     """A good token anywhere but in ``HTTP_AUTHORIZATION`` authenticates nobody."""
@@ -552,14 +610,22 @@ def test_environ_key_that_only_resembles_the_header_is_no_credential(verifier, k
 
 
 LATIN_1 = st.text(st.characters(max_codepoint=0xFF), max_size=200)
-SEGMENTS = st.lists(st.binary(max_size=30).map(base64url) | LATIN_1, min_size=1, max_size=4).map(".".join)
+SEGMENTS = st.lists(st.binary(max_size=30).map(base64url) | LATIN_1, min_size=1, max_size=4).map(
+    ".".join
+)
 JSON_TEXT = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    ),
     max_leaves=8,
 ).map(json.dumps)
-JUNK_TOKENS = st.builds(lambda head, body: f"{base64url(head)}.{base64url(body)}.AAAA", JSON_TEXT, JSON_TEXT)
-HEADERS = LATIN_1 | st.builds("{} {}".format, st.sampled_from(["Bearer", "bearer", "BEARER ", "DPoP"]), SEGMENTS | JUNK_TOKENS)
+JUNK_TOKENS = st.builds(
+    lambda head, body: f"{base64url(head)}.{base64url(body)}.AAAA", JSON_TEXT, JSON_TEXT
+)
+HEADERS = LATIN_1 | st.builds(
+    "{} {}".format, st.sampled_from(["Bearer", "bearer", "BEARER ", "DPoP"]), SEGMENTS | JUNK_TOKENS
+)
 JUNK_VERIFIER = Verifier(SecretKey(SECRET), issuer=ISSUER, audience=AUDIENCE, clock=lambda: NOW)
 
 
@@ -594,9 +660,14 @@ def test_header_of_junk_gets_a_fixed_answer(header):
 def test_request_line_of_junk_is_refused(method, path, cookies, origin):
     """No method, path or cookie that a client can think up breaks the policy or opens what it closes."""
     app = JWTMiddleware(
-        ending([]), JUNK_VERIFIER, policy=Policy(require("/*", check=lambda *_: True)), credential=from_cookie("outer")
+        ending([]),
+        JUNK_VERIFIER,
+        policy=Policy(require("/*", check=lambda *_: True)),
+        credential=from_cookie("outer"),
     )
-    environ = environ_of(REQUEST_METHOD=method, HTTP_COOKIE=cookies, HTTP_ORIGIN=origin) | {"PATH_INFO": path}
+    environ = environ_of(REQUEST_METHOD=method, HTTP_COOKIE=cookies, HTTP_ORIGIN=origin) | {
+        "PATH_INFO": path
+    }
 
     status, _, body = Server().run(app, environ)
 

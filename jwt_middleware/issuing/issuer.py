@@ -6,7 +6,14 @@ from functools import partial
 from secrets import token_urlsafe
 from typing import Any
 
-from jwt_middleware.arguments import ConfigurationError, callable_faults, names_faults, refuse, seconds_faults, whole_faults
+from jwt_middleware.arguments import (
+    ConfigurationError,
+    callable_faults,
+    names_faults,
+    refuse,
+    seconds_faults,
+    whole_faults,
+)
 from jwt_middleware.clock import current_time
 from jwt_middleware.errors import is_scope_token
 from jwt_middleware.events import EventHook, log_events
@@ -77,7 +84,9 @@ class TokenIssuer:
         refuse(
             _key_faults(keys),
             _issuer_faults(issuer),
-            names_faults("audience", audiences, "the name of the service that will accept the tokens"),
+            names_faults(
+                "audience", audiences, "the name of the service that will accept the tokens"
+            ),
             whole_faults(1, access_ttl=access_ttl, refresh_ttl=refresh_ttl),
             () if session_ttl is None else whole_faults(1, session_ttl=session_ttl),
             seconds_faults(0, grace=grace),
@@ -239,29 +248,54 @@ def _key_faults(keys: Collection[object]) -> Iterator[str]:
         kinds = ", ".join(type(key).__name__ for key in keys) or "nothing"
         yield f"key: {kinds} cannot sign; pass a SecretKey or PrivateKey, or a list of them"
         return
-    names = [key.key.key_id for key in keys if isinstance(key, SecretKey | PrivateKey) and key.key.key_id is not None]
+    names = [
+        key.key.key_id
+        for key in keys
+        if isinstance(key, SecretKey | PrivateKey) and key.key.key_id is not None
+    ]
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield f"key: two keys have the key_id {name!r}, so that nobody could tell which one signed; give each its own"
 
 
-def _content(subject: object, scopes: Collection[str], client_id: str | None, claims: Mapping[str, Any] | None) -> dict[str, Any]:
+def _content(
+    subject: object,
+    scopes: Collection[str],
+    client_id: str | None,
+    claims: Mapping[str, Any] | None,
+) -> dict[str, Any]:
     """Return what a caller may put into a token, after checking it."""
     if not isinstance(subject, str) or not subject:
-        raise TypeError(f"subject: {subject!r} is no subject; write a non-empty str, such as str(user.id)")
-    if not isinstance(scopes, Collection) or isinstance(scopes, str) or not all(map(is_scope_token, scopes)):
-        raise ValueError("scopes: write a list of names without spaces and quotes, such as ['orders:write']")
+        raise TypeError(
+            f"subject: {subject!r} is no subject; write a non-empty str, such as str(user.id)"
+        )
+    if (
+        not isinstance(scopes, Collection)
+        or isinstance(scopes, str)
+        or not all(map(is_scope_token, scopes))
+    ):
+        raise ValueError(
+            "scopes: write a list of names without spaces and quotes, such as ['orders:write']"
+        )
     # JSON has only names of text: 1 and "1" would be one claim twice.
-    if not isinstance(claims, Mapping | None) or not all(type(name) is str for name in claims or ()):
+    if not isinstance(claims, Mapping | None) or not all(
+        type(name) is str for name in claims or ()
+    ):
         raise TypeError(f"claims: {claims!r:.50} is not usable; write a dict with str keys")
     own = _OWN_CLAIMS.intersection(claims or ())
     if own:
-        raise ValueError(f"claims: {', '.join(sorted(own))} is set by the issuer; use its arguments")
+        raise ValueError(
+            f"claims: {', '.join(sorted(own))} is set by the issuer; use its arguments"
+        )
     optional = {"client_id": client_id, "scope": " ".join(scopes) or None}
-    content = {name: value for name, value in optional.items() if value is not None} | dict(claims or {})
+    content = {name: value for name, value in optional.items() if value is not None} | dict(
+        claims or {}
+    )
     if not isinstance(content.get("client_id", ""), str):
         raise TypeError(f"client_id: {content['client_id']!r} is no client_id; write a str")
     if type(content.get("nbf", 0)) not in (int, float):
-        raise TypeError(f"claims: the nbf {content['nbf']!r} is no NumericDate (RFC 7519 §2); write seconds since the epoch")
+        raise TypeError(
+            f"claims: the nbf {content['nbf']!r} is no NumericDate (RFC 7519 §2); write seconds since the epoch"
+        )
     return content
 
 

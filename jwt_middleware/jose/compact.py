@@ -41,7 +41,12 @@ def parse_compact(raw: str) -> tuple[Header, bytes, bytes, bytes]:
         # A surplus segment leaves a payload with a dot in it, which is no base64url.
         if not dot:
             raise ValueError("fewer than three segments")
-        return _parse_header(header), decode_segment(payload), signing_input, decode_segment(signature)
+        return (
+            _parse_header(header),
+            decode_segment(payload),
+            signing_input,
+            decode_segment(signature),
+        )
     except ValueError as exc:
         if not _is_b64token(raw):
             raise InvalidRequest("credentials_malformed") from exc

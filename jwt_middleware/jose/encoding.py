@@ -83,4 +83,6 @@ def _check_depth(value: object, allowed: int) -> None:
             _check_depth(member, allowed - 1)
 
 
-_JSON = json.JSONDecoder(object_pairs_hook=_unique, parse_float=_finite, parse_constant=_refuse_constant)
+_JSON = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_float=_finite, parse_constant=_refuse_constant
+)

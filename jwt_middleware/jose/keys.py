@@ -13,7 +13,12 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 from jwt import PyJWK, PyJWTError
 from jwt.algorithms import Algorithm, get_default_algorithms
 
@@ -63,7 +68,9 @@ class Key(NamedTuple):
 
     def vouches_for(self, claims: Mapping[str, Any]) -> bool:
         """Tell whether this key may sign such claims."""
-        return self.issuer is None or self.issuer.replace("{tenantid}", str(claims.get("tid"))) == claims.get("iss")
+        return self.issuer is None or self.issuer.replace(
+            "{tenantid}", str(claims.get("tid"))
+        ) == claims.get("iss")
 
 
 # Takes a key's material, the signing input and the signature; raises InvalidSignature.
@@ -87,7 +94,9 @@ def _check_of(algorithm: str) -> _Check:
     if kind == "ES":
         return _check_ecdsa(ec.ECDSA(digest), {"256": 32, "384": 48, "512": 66}[bits])
     if kind == "PS":
-        return _check_rsa(padding.PSS(mgf=padding.MGF1(digest), salt_length=digest.digest_size), digest)
+        return _check_rsa(
+            padding.PSS(mgf=padding.MGF1(digest), salt_length=digest.digest_size), digest
+        )
     return _check_rsa(padding.PKCS1v15(), digest)
 
 
@@ -123,9 +132,12 @@ def _check_ecdsa(scheme: ec.ECDSA, size: int) -> _Check:
 
 def sign(claims: Mapping[str, Any], key: Key, *, typ: str) -> str:
     """Return the claims as a compact JWS, signed with a secret or private key."""
-    header = {"alg": key.algorithm, "typ": typ} | ({"kid": key.key_id} if key.key_id is not None else {})
+    header = {"alg": key.algorithm, "typ": typ} | (
+        {"kid": key.key_id} if key.key_id is not None else {}
+    )
     signing_input = b".".join(
-        encode_base64url(json.dumps(part, separators=(",", ":"), allow_nan=False)) for part in (header, claims)
+        encode_base64url(json.dumps(part, separators=(",", ":"), allow_nan=False))
+        for part in (header, claims)
     )
     signature = ALGORITHMS[key.algorithm].sign(signing_input, key.material)
     return (signing_input + b"." + encode_base64url(signature)).decode()
@@ -153,7 +165,9 @@ def material_from_jwk(jwk: Mapping[str, Any], algorithm: str) -> Any:
 
 def public_pem(key: Key) -> bytes:
     """Return the public half of an asymmetric key as PEM."""
-    pem: bytes = key.material.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    pem: bytes = key.material.public_key().public_bytes(
+        Encoding.PEM, PublicFormat.SubjectPublicKeyInfo
+    )
     return pem
 
 
@@ -161,7 +175,9 @@ def public_jwk(key: Key) -> dict[str, Any]:
     """Return the public half of an asymmetric key as a JWK to publish."""
     public = key.material.public_key() if hasattr(key.material, "public_key") else key.material
     members = ALGORITHMS[key.algorithm].to_jwk(public, as_dict=True)
-    members |= {"alg": key.algorithm, "use": "sig"} | ({"kid": key.key_id} if key.key_id is not None else {})
+    members |= {"alg": key.algorithm, "use": "sig"} | (
+        {"kid": key.key_id} if key.key_id is not None else {}
+    )
     # PyJWT adds key_ops to some types; RFC 7517 §4.3 advises against having it beside `use`.
     return {name: value for name, value in members.items() if name != "key_ops"}
 
@@ -172,4 +188,6 @@ def derive_secret(key: Key, purpose: str) -> Key:
         secret: bytes = key.material
     else:
         secret = key.material.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-    return Key("HS256", key.key_id, hmac.digest(secret, f"jwt_middleware {purpose}".encode(), "sha256"))
+    return Key(
+        "HS256", key.key_id, hmac.digest(secret, f"jwt_middleware {purpose}".encode(), "sha256")
+    )

@@ -77,4 +77,7 @@ def metadata_urls(issuer: str) -> tuple[str, str]:
     """Return where an issuer's metadata may be: OpenID Connect appends to the path, RFC 8414 puts before it."""
     parts = urlsplit(issuer)
     path = parts.path.removesuffix("/")
-    return (f"{issuer.removesuffix('/')}{_OPENID}", f"{parts.scheme}://{parts.netloc}{_OAUTH}{path}")
+    return (
+        f"{issuer.removesuffix('/')}{_OPENID}",
+        f"{parts.scheme}://{parts.netloc}{_OAUTH}{path}",
+    )

@@ -54,7 +54,11 @@ def fetch_document(
     deadline = time.monotonic() + timeout
     # Put together by hand: the usual opener follows redirects and reads file: and ftp: URLs too.
     opener = OpenerDirector()
-    for handler in (ProxyHandler(dict(proxies or {})), _Plain(deadline), _Secure(deadline, ssl_context)):
+    for handler in (
+        ProxyHandler(dict(proxies or {})),
+        _Plain(deadline),
+        _Secure(deadline, ssl_context),
+    ):
         opener.add_handler(handler)
     try:
         response = opener.open(Request(url, headers=_HEADERS), timeout=timeout)  # noqa: S310
@@ -111,7 +115,9 @@ class _PlainConnection(HTTPConnection):
 
 
 class _SecureConnection(HTTPSConnection):
-    def __init__(self, host: str, *, deadline: float, context: ssl.SSLContext, **options: Any) -> None:
+    def __init__(
+        self, host: str, *, deadline: float, context: ssl.SSLContext, **options: Any
+    ) -> None:
         super().__init__(host, context=context, **options)
         self.sock: Any
         self._deadline = deadline
@@ -128,7 +134,9 @@ class _SecureConnection(HTTPSConnection):
         HTTPConnection.connect(self)
         self.sock.settimeout(_left(self._deadline))
         server: str = getattr(self, "_tunnel_host", None) or self.host
-        self.sock = _DeadlineSocket(self._tls.wrap_socket(self.sock, server_hostname=server), self._deadline)
+        self.sock = _DeadlineSocket(
+            self._tls.wrap_socket(self.sock, server_hostname=server), self._deadline
+        )
 
 
 class _DeadlineSocket:

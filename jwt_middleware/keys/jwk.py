@@ -5,7 +5,14 @@ from typing import Any, Final
 
 from jwt_middleware.arguments import names_faults
 from jwt_middleware.events import KeyDropped
-from jwt_middleware.jose import ALGORITHMS, ASYMMETRIC, HMAC, Key, decode_base64url, material_from_jwk
+from jwt_middleware.jose import (
+    ALGORITHMS,
+    ASYMMETRIC,
+    HMAC,
+    Key,
+    decode_base64url,
+    material_from_jwk,
+)
 from jwt_middleware.keys.secret_check import check_not_key_material
 from jwt_middleware.keys.weak_keys import check_ed25519, check_rsa
 
@@ -27,7 +34,9 @@ _MAX_KEYS: Final = 100
 _OTHER_USE: Final = "its use is not sig"
 
 
-def read_jwk_set(document: Mapping[str, Any], algorithms: Sequence[str]) -> tuple[list[Key], list[KeyDropped]]:
+def read_jwk_set(
+    document: Mapping[str, Any], algorithms: Sequence[str]
+) -> tuple[list[Key], list[KeyDropped]]:
     """Return the usable keys of a JWK set, and why each other member is none.
 
     Raises ValueError if the document has no list of ``keys``. Whatever a member holds, it is dropped alone.
@@ -44,7 +53,9 @@ def read_jwk_set(document: Mapping[str, Any], algorithms: Sequence[str]) -> tupl
             problems[index] = str(exc)
     if len(members) > _MAX_KEYS:
         # One event for all of them: a hostile set may have a hundred thousand.
-        problems[_MAX_KEYS] = f"it and all after it are left out: the set has more than {_MAX_KEYS} members"
+        problems[_MAX_KEYS] = (
+            f"it and all after it are left out: the set has more than {_MAX_KEYS} members"
+        )
     for index in _ambiguous(members, usable):
         del usable[index]
         problems[index] = "another key has the same kid"
@@ -96,7 +107,11 @@ def _usable_algorithms(jwk: Mapping[str, Any], algorithms: Sequence[str]) -> lis
     if named is not None and named not in fitting:
         raise ValueError("its alg does not fit its type or curve")
     # Ed25519 has two names for one algorithm, so naming either allows both.
-    allowed = {alias for name in algorithms for alias in (ED25519_NAMES if name in ED25519_NAMES else (name,))}
+    allowed = {
+        alias
+        for name in algorithms
+        for alias in (ED25519_NAMES if name in ED25519_NAMES else (name,))
+    }
     wanted = fitting if named is None or named in ED25519_NAMES else [named]
     usable = [name for name in wanted if name in allowed and _long_enough(jwk, name)]
     if not usable:

@@ -5,8 +5,22 @@ from typing import Any
 
 from jwt_middleware.arguments import ConfigurationError, callable_faults, refuse
 from jwt_middleware.events import EventHook, emit, log_events
-from jwt_middleware.jose import ASYMMETRIC, HMAC, Key, material_from_pem, parse_json_object, public_jwk, public_pem
-from jwt_middleware.keys.jwk import ED25519_NAMES, HASH_BYTES, algorithms_faults, read_jwk, read_jwk_set
+from jwt_middleware.jose import (
+    ASYMMETRIC,
+    HMAC,
+    Key,
+    material_from_pem,
+    parse_json_object,
+    public_jwk,
+    public_pem,
+)
+from jwt_middleware.keys.jwk import (
+    ED25519_NAMES,
+    HASH_BYTES,
+    algorithms_faults,
+    read_jwk,
+    read_jwk_set,
+)
 from jwt_middleware.keys.key_set import MAX_CANDIDATES, KeyAtHand, crowded_algorithms
 from jwt_middleware.keys.secret_check import check_secret
 
@@ -32,7 +46,9 @@ class SecretKey(KeyAtHand):
     recognized, and neither is an RSA modulus without anything around it.
     """
 
-    def __init__(self, secret: str | bytes, *, algorithm: str = "HS256", key_id: str | None = None) -> None:
+    def __init__(
+        self, secret: str | bytes, *, algorithm: str = "HS256", key_id: str | None = None
+    ) -> None:
         raw = _encoded(secret)
         refuse(_secret_faults(raw, algorithm), _key_id_faults(key_id))
         self.key = Key(algorithm, key_id, raw)
@@ -99,11 +115,16 @@ class JWKSet(KeyAtHand):
         try:
             keys, dropped = read_jwk_set(_parsed(document), algorithms)
         except ValueError as exc:
-            raise ConfigurationError(f"document: {exc}; pass a JWK set such as {{'keys': [...]}}") from exc
+            raise ConfigurationError(
+                f"document: {exc}; pass a JWK set such as {{'keys': [...]}}"
+            ) from exc
         for event in dropped:
             emit(on_event, event)
         if not keys:
-            problems = ", ".join(f"member {event.position}: {event.problem}" for event in dropped) or "it is empty"
+            problems = (
+                ", ".join(f"member {event.position}: {event.problem}" for event in dropped)
+                or "it is empty"
+            )
             raise ConfigurationError(f"document: the JWK set holds no usable key ({problems})")
         refuse(too_many_faults("document", keys))
         super().__init__(keys)

@@ -214,7 +214,9 @@ class Refresher(Generic[Value]):
 
     def _start_thread(self, attempt: _Attempt) -> None:
         try:
-            threading.Thread(target=self._run, args=(attempt,), name="jwt-middleware-refresh", daemon=True).start()
+            threading.Thread(
+                target=self._run, args=(attempt,), name="jwt-middleware-refresh", daemon=True
+            ).start()
         except RuntimeError:
             # No more threads to be had, or the interpreter is shutting down.
             self._run(attempt)

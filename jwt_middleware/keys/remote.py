@@ -5,7 +5,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple, NoReturn, Self, TypedDict, Unpack
 
-from jwt_middleware.arguments import ConfigurationError, callable_faults, refuse, seconds_faults, url_faults, whole_faults
+from jwt_middleware.arguments import (
+    ConfigurationError,
+    callable_faults,
+    refuse,
+    seconds_faults,
+    url_faults,
+    whole_faults,
+)
 from jwt_middleware.errors import Unavailable
 from jwt_middleware.events import (
     EventHook,
@@ -18,7 +25,12 @@ from jwt_middleware.events import (
     log_events,
 )
 from jwt_middleware.jose import ASYMMETRIC, HMAC, parse_json_object
-from jwt_middleware.keys.discovery import DiscoveredLocation, FixedLocation, issuer_faults, metadata_urls
+from jwt_middleware.keys.discovery import (
+    DiscoveredLocation,
+    FixedLocation,
+    issuer_faults,
+    metadata_urls,
+)
 from jwt_middleware.keys.fetch import Fetch, Fetched, fetch_document
 from jwt_middleware.keys.jwk import algorithms_faults, read_jwk_set
 from jwt_middleware.keys.key_set import MAX_CANDIDATES, KeyRing
@@ -279,7 +291,10 @@ class RemoteJWKSet:
 
     def _tell_failure(self, held: Held[KeyRing], failures: Failures) -> None:
         usable_for = max(round(held.usable_until - failures.at, 3), 0.0)
-        emit(self._on_event, KeysNotRefreshed(self._url, str(failures.problem), failures.number, usable_for))
+        emit(
+            self._on_event,
+            KeysNotRefreshed(self._url, str(failures.problem), failures.number, usable_for),
+        )
 
 
 def _key_ids(ring: KeyRing) -> tuple[str | None, ...]:

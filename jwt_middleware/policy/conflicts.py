@@ -10,8 +10,12 @@ def twin_faults(as_sent: Sequence[Entry], reduced_entries: Sequence[Entry]) -> I
     """Say which rules differ for one page: for paths that many applications read alike, but that are written apart."""
     for number, entry in enumerate(as_sent):
         for earlier, other in enumerate(as_sent[:number]):
-            twins = _overlap(reduced_entries[earlier], reduced_entries[number]) and not _overlap(other, entry)
-            methods = entry.methods is None or other.methods is None or entry.methods & other.methods
+            twins = _overlap(reduced_entries[earlier], reduced_entries[number]) and not _overlap(
+                other, entry
+            )
+            methods = (
+                entry.methods is None or other.methods is None or entry.methods & other.methods
+            )
             if twins and methods and entry.rule._replace(paths=()) != other.rule._replace(paths=()):
                 yield f"rules: {other.pattern!r} and {entry.pattern!r} are one page to many applications; give both to one rule"
 
@@ -25,7 +29,9 @@ def gap_faults(entries: Sequence[Entry]) -> Iterator[str]:
     for number, entry in enumerate(entries):
         if entry.rule.mode is not REQUIRED or entry.methods is None:
             continue
-        rest = next((later.rule for later in entries[number + 1 :] if later.covers(entry, None)), None)
+        rest = next(
+            (later.rule for later in entries[number + 1 :] if later.covers(entry, None)), None
+        )
         if rest is not None and rest.mode is not REQUIRED:
             yield (
                 f"rules: {entry.rule} protects only {', '.join(sorted(entry.methods))}, and {rest} opens every other method"

@@ -44,7 +44,9 @@ class Policy:
             twin_faults(self._as_sent, self._reduced),
             gap_faults(self._as_sent),
         )
-        self._rules_are_reduced = all(path == reduced(path) for rule in rules for path in rule.paths)
+        self._rules_are_reduced = all(
+            path == reduced(path) for rule in rules for path in rule.paths
+        )
         self.depends_on_path = any(entry.pattern != "/*" for entry in self._as_sent)
         # Most requests are for few paths. Long ones are not remembered: clients choose them.
         self._remembered = lru_cache(maxsize=1024)(self._judge)
@@ -97,7 +99,9 @@ class Policy:
         }
         numbered = [f"rule {self.rules.index(rule) + 1}, {rule}" for rule in decision.rules]
         also = reduced(path)
-        twice = f" (judged also as {also!r})" if self.depends_on_path and also != (path or "/") else ""
+        twice = (
+            f" (judged also as {also!r})" if self.depends_on_path and also != (path or "/") else ""
+        )
         return f"{method} {path!r}{twice} {needs[decision.mode]}: {' and '.join(numbered) or 'no rule matches'}"
 
 

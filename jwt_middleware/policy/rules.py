@@ -43,7 +43,9 @@ class Rule(NamedTuple):
         """Raise `InsufficientScope` or `AccessDenied` if the token does not permit this request."""
         if self.scopes or self.any_scope:
             held = token.scopes
-            if not held.issuperset(self.scopes) or (self.any_scope and held.isdisjoint(self.any_scope)):
+            if not held.issuperset(self.scopes) or (
+                self.any_scope and held.isdisjoint(self.any_scope)
+            ):
                 raise InsufficientScope(scopes=(*self.scopes, *self.any_scope))
         if self.check is not None:
             _approve(self.check, token, environ)
@@ -100,7 +102,9 @@ def _approve(check: Check, token: AccessToken, environ: WSGIEnvironment) -> None
         answer = check(token, environ)
         if not isinstance(answer, bool | None):
             # A coroutine, a generator or the str "false" is true to Python.
-            raise TypeError(f"check answered a {type(answer).__name__}; it must answer True or False")
+            raise TypeError(
+                f"check answered a {type(answer).__name__}; it must answer True or False"
+            )
     except AuthError:
         raise
     except Exception as exc:
@@ -119,11 +123,17 @@ def _rule(
     any_scope: Iterable[str] = (),
     check: Check | None = None,
 ) -> Rule:
-    given = {"scopes": scopes, "any_scope": any_scope} | ({} if methods is None else {"methods": methods})
+    given = {"scopes": scopes, "any_scope": any_scope} | (
+        {} if methods is None else {"methods": methods}
+    )
     # A lone str is an iterable of its letters, never what was meant.
     lists = {name: tuple(value) if _is_list(value) else () for name, value in given.items()}
     refuse(
-        (f"{name}: {value!r} is no list; write e.g. [{str(value)!r}]" for name, value in given.items() if not _is_list(value)),
+        (
+            f"{name}: {value!r} is no list; write e.g. [{str(value)!r}]"
+            for name, value in given.items()
+            if not _is_list(value)
+        ),
         _path_faults(paths),
         _method_faults(lists["methods"]) if _is_list(methods) else (),
         _scope_faults(lists["scopes"] + lists["any_scope"]),
@@ -136,7 +146,14 @@ def _rule(
     chosen = None if methods is None else frozenset(lists["methods"])
     if chosen is not None and "GET" in chosen:
         chosen |= {"HEAD"}
-    return Rule(mode=mode, paths=paths, methods=chosen, scopes=lists["scopes"], any_scope=lists["any_scope"], check=check)
+    return Rule(
+        mode=mode,
+        paths=paths,
+        methods=chosen,
+        scopes=lists["scopes"],
+        any_scope=lists["any_scope"],
+        check=check,
+    )
 
 
 def _is_list(value: object) -> bool:
@@ -166,7 +183,11 @@ def _with_single_slashes(path: str) -> str:
 
 
 def _method_faults(methods: Collection[object]) -> Iterator[str]:
-    wrong = [method for method in methods if not isinstance(method, str) or re.fullmatch(_METHOD, method) is None]
+    wrong = [
+        method
+        for method in methods
+        if not isinstance(method, str) or re.fullmatch(_METHOD, method) is None
+    ]
     if wrong or not methods:
         yield f"methods: {wrong or list(methods)!r} are no HTTP methods; write e.g. ['GET', 'POST'], or leave it out"
 

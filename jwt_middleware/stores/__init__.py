@@ -10,7 +10,15 @@ if TYPE_CHECKING:
     from jwt_middleware.stores.redis import RedisStore
     from jwt_middleware.stores.sqlite import SQLiteStore
 
-__all__ = ["MemoryStore", "RedisStore", "SQLiteStore", "Store", "StoreError", "check_answers", "store_faults"]
+__all__ = [
+    "MemoryStore",
+    "RedisStore",
+    "SQLiteStore",
+    "Store",
+    "StoreError",
+    "check_answers",
+    "store_faults",
+]
 
 __getattr__ = lazy_names(
     __name__,

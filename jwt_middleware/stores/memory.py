@@ -30,7 +30,10 @@ class MemoryStore:
         on_event: EventHook = log_events,
         clock: Callable[[], float] = current_time,
     ) -> None:
-        refuse(whole_faults(1, max_entries=max_entries), callable_faults(on_event=on_event, clock=clock))
+        refuse(
+            whole_faults(1, max_entries=max_entries),
+            callable_faults(on_event=on_event, clock=clock),
+        )
         self._max_entries = max_entries
         self._max_added = max_entries - max_entries // 10
         self._on_event = on_event

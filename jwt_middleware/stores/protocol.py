@@ -36,7 +36,11 @@ class Store(Protocol):
 
 def store_faults(store: object) -> Iterator[str]:
     """Say why something is no `Store`."""
-    missing = [name for name in ("get", "get_many", "put", "add") if not callable(getattr(store, name, None))]
+    missing = [
+        name
+        for name in ("get", "get_many", "put", "add")
+        if not callable(getattr(store, name, None))
+    ]
     if missing:
         yield f"store: a {type(store).__name__} has no {', '.join(missing)}; pass e.g. SQLiteStore('sessions.db')"
 

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from redis import Redis
 
 # GET in one round trip where MGET would call a key of another type absent, and so a revoked token good.
-_GET_MANY: Final = "local v = {} for i, k in ipairs(KEYS) do v[i] = redis.call('GET', k) end return v"
+_GET_MANY: Final = (
+    "local v = {} for i, k in ipairs(KEYS) do v[i] = redis.call('GET', k) end return v"
+)
 # SET has NX and GET together only from Redis 7.0 on.
 _ADD: Final = """
 local there = redis.call('GET', KEYS[1])
@@ -48,14 +50,18 @@ class RedisStore:
         try:
             import redis
         except ImportError as exc:
-            raise ConfigurationError("RedisStore needs redis-py: pip install 'wsgi-jwt-middleware[redis]'") from exc
+            raise ConfigurationError(
+                "RedisStore needs redis-py: pip install 'wsgi-jwt-middleware[redis]'"
+            ) from exc
         refuse(
             _client_faults(client_or_url),
             _prefix_faults(prefix),
             seconds_faults(0.001, timeout=timeout),
             callable_faults(on_event=on_event),
         )
-        self._client = _client(client_or_url, timeout) if isinstance(client_or_url, str) else client_or_url
+        self._client = (
+            _client(client_or_url, timeout) if isinstance(client_or_url, str) else client_or_url
+        )
         self._prefix = prefix
         self._failures = (redis.RedisError, OSError, ValueError)
         self._get_many = self._client.register_script(_GET_MANY)
@@ -70,11 +76,17 @@ class RedisStore:
     def get_many(self, keys: Sequence[str]) -> list[str | None]:
         """Return the values of all keys in their order, in one round trip."""
         names = [self._prefix + key for key in keys]
-        return [_text(value) for value in self._ask(lambda: self._get_many(keys=names))] if keys else []
+        return (
+            [_text(value) for value in self._ask(lambda: self._get_many(keys=names))]
+            if keys
+            else []
+        )
 
     def put(self, key: str, value: str, expires_at: float) -> None:
         """Set the value, whatever was there."""
-        self._ask(lambda: self._client.set(self._prefix + key, value, pxat=_milliseconds(expires_at)))
+        self._ask(
+            lambda: self._client.set(self._prefix + key, value, pxat=_milliseconds(expires_at))
+        )
 
     def add(self, key: str, value: str, expires_at: float) -> str | None:
         """Set the value if there is none; return the one that was there."""

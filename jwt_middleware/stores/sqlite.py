@@ -113,7 +113,9 @@ class SQLiteStore:
         for fault in _mode_faults(self._path):
             raise StoreError(fault)
         # Another thread may only close it, when the thread is gone whose it is.
-        connection = self._sqlite3.connect(self._path, timeout=self._timeout, isolation_level=None, check_same_thread=False)
+        connection = self._sqlite3.connect(
+            self._path, timeout=self._timeout, isolation_level=None, check_same_thread=False
+        )
         held = _Held(connection, (os.getpid(), *_identity(self._path)))
         # Readers do not wait for a writer. FULL, or a power cut could bring back what was revoked.
         self._turn_to_wal(connection)

@@ -94,7 +94,9 @@ class StoreContract:
         assert list(store.get_many([])) == []
 
     @pytest.mark.parametrize(
-        "text", ["", " ", "ä€😀", "a\nb\0c'\"%", "x" * 20_000], ids=["empty", "blank", "unicode", "odd", "long"]
+        "text",
+        ["", " ", "ä€😀", "a\nb\0c'\"%", "x" * 20_000],
+        ids=["empty", "blank", "unicode", "odd", "long"],
     )
     def test_text_is_kept_as_it_is(self, store: Store, text: str) -> None:
         """Keys and values are any text."""
@@ -116,4 +118,8 @@ class StoreContract:
             answers = list(pool.map(add, map(str, range(16))))
 
         assert answers.count(None) == 1
-        assert {answer for answer in answers if answer is not None} == {str(answers.index(None))} == {store.get("a")}
+        assert (
+            {answer for answer in answers if answer is not None}
+            == {str(answers.index(None))}
+            == {store.get("a")}
+        )

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from jwt_middleware.errors import registry
-
 from tests.fuzz.peers import Disagreement, canonical
 from tests.fuzz.stores import FAILED, HONEST
 from tests.fuzz.targets import ALLOWED_ORIGINS, REVOKED_IDS, Line

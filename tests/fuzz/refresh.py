@@ -6,7 +6,6 @@ import json
 
 from jwt_middleware import AuthError, MemoryStore, SecretKey
 from jwt_middleware.errors import registry
-
 from tests.fuzz import values
 from tests.fuzz.signing import Signer, base64url, from_base64url
 from tests.fuzz.stores import FAILED, HostileStore

@@ -15,8 +15,8 @@ from multiprocessing import get_context
 from typing import NamedTuple
 
 from joserfc.errors import SecurityWarning
-from jwt_middleware import TokenIssuer
 
+from jwt_middleware import TokenIssuer
 from tests.fuzz.judge import ask, problems, reason_of
 from tests.fuzz.refresh import RefreshFuzzer
 from tests.fuzz.requests import Pool, make_request

@@ -1,7 +1,6 @@
 """A store that answers what it holds, or lies, or fails."""
 
 from jwt_middleware import StoreError
-
 from tests.fuzz.values import CANARY
 
 HONEST, LIED, FAILED = "honest", "lied", "failed"

@@ -23,7 +23,6 @@ from jwt_middleware import (
     public,
     require,
 )
-
 from tests.fuzz.peers import Peers, Terms, imported
 from tests.fuzz.stores import HostileStore
 from tests.fuzz.tokens import good_token
