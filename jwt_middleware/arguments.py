@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 from urllib.parse import urlsplit
 
 _LIMIT: Final = 2**31
@@ -102,7 +102,7 @@ def url_problem(url: object, *, allow_http: object) -> str | None:
     return None
 
 
-def is_collection(value: object) -> bool:
+def is_collection(value: object) -> TypeGuard[Collection[object]]:
     """Tell whether the value is a collection of items, and not text or a mapping."""
     return isinstance(value, Collection) and not isinstance(value, str | bytes | Mapping)
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable
 from functools import lru_cache
+from typing import Any
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from werkzeug.http import HTTP_STATUS_CODES
@@ -56,9 +57,9 @@ class Responder:
             return self._response(error, environ)(
                 {"REQUEST_METHOD": "GET"} | environ, start_response
             )
-        status, headers, body = self._prepared(
-            type(error), error.reason, error.scopes, error.retry_after
-        )  # type: ignore[arg-type]  # mypy#11470
+        kind: Any = type(error)  # mypy#11470: a class that defines __hash__ is hashable itself.
+        prepared = self._prepared(kind, error.reason, error.scopes, error.retry_after)
+        status, headers, body = prepared
         start_response(status, list(headers))
         return [] if environ.get("REQUEST_METHOD") == "HEAD" else [body]
 
