@@ -3,6 +3,8 @@
 import ast
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -54,6 +56,17 @@ def test_examples_run_one_after_the_other(name, names):
     """Pasted in order into one session, the examples of a document work."""
     for example in examples(name):
         exec(compile(example, name, "exec"), names)
+
+
+def test_tests_in_the_testing_document_pass(tmp_path):
+    """Pasted into one file, the examples are a test suite that passes."""
+    path = tmp_path / "test_examples.py"
+    path.write_text("\n\n".join(examples("docs/testing.md")))
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", path]
+
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert run.returncode == 0, run.stdout
 
 
 def test_smallest_example_does_what_it_says(names):
