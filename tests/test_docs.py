@@ -97,7 +97,7 @@ def test_django_example_answers_as_the_middleware_does(names):
 
 def test_security_document_names_tests_that_exist():
     """Each claim in SECURITY.md is backed by a test of that name."""
-    tests = "".join(path.read_text() for path in (ROOT / "tests").glob("test_*.py"))
+    tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
     named = set(re.findall(r"`(test_\w+)`", (ROOT / "SECURITY.md").read_text()))
 
     assert named
@@ -117,7 +117,7 @@ def test_links_between_documents_lead_somewhere():
 
 
 @pytest.mark.parametrize(
-    "path", sorted((ROOT / "tests").glob("test_*.py")), ids=lambda path: path.stem
+    "path", sorted((ROOT / "tests").rglob("test_*.py")), ids=lambda path: path.stem
 )
 def test_every_test_states_its_law(path):
     """A test without a docstring does not say what it is for."""

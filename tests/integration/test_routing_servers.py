@@ -12,11 +12,11 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.integration.test_servers import missing, running
 from tests.routing import VARIANTS
 from tests.routing_policies import CREDENTIALS, canonical
 from tests.routing_site import NAMES
 from tests.routing_spellings import ODD_PATHS, ORIGIN, PATTERNS
-from tests.test_servers import missing, running
 
 SITE = "tests.routing_site:app"
 LISTEN = "127.0.0.1:{port}"
