@@ -327,3 +327,46 @@ def test_known_places_where_others_are_stricter(parties, header, claims, stricte
                 getattr(three, name)(token)
         else:
             assert getattr(three, name)(token) == GOOD | claims
+
+
+def joserfc_key(algorithm):
+    """Return a new private key of joserfc."""
+    parameters = {"kid": f"key-{algorithm}", "use": "sig", "alg": algorithm}
+    if algorithm.startswith("Ed"):
+        return OKPKey.generate_key("Ed25519", parameters)
+    curves = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}
+    if algorithm in curves:
+        return ECKey.generate_key(curves[algorithm], parameters)
+    return RSAKey.generate_key(2048, parameters)
+
+
+@pytest.mark.filterwarnings("ignore:EdDSA is deprecated")
+@pytest.mark.parametrize("algorithm", ASYMMETRIC)
+def test_token_that_joserfc_signed_is_accepted(algorithm, make_verifier):
+    """Tokens and key sets of an independent implementation are accepted, with each algorithm."""
+    key = joserfc_key(algorithm)
+    published = json.dumps(KeySet([key]).as_dict(private=False)).encode()
+    keys = RemoteJWKSet(
+        "https://id.example.com/jwks.json", fetch=lambda url, **limits: Fetched(published)
+    )
+    header = {"alg": algorithm, "typ": "at+jwt", "kid": key.kid}
+    claims = good_claims(client_id="web")
+    verifier = make_verifier(keys, validators=[rfc9068])
+
+    token = joserfc.jwt.encode(header, claims, key, algorithms=[algorithm])
+
+    assert verifier.verify(token).claims == claims
+
+
+@pytest.mark.filterwarnings("ignore:EdDSA is deprecated")
+@pytest.mark.parametrize("algorithm", ASYMMETRIC)
+def test_joserfc_accepts_what_we_issue(algorithm, private_keys):
+    """An independent implementation accepts our tokens and key sets, with each algorithm."""
+    issuer = TokenIssuer(private_keys[algorithm], issuer=ISSUER, audience=AUDIENCE)
+    published = KeySet.import_key_set(issuer.jwks())
+
+    raw = issuer.access_token("alice", scopes=["orders:read"])
+    token = joserfc.jwt.decode(raw, published, algorithms=[algorithm])
+
+    assert token.header["typ"] == "at+jwt"
+    assert (token.claims["sub"], token.claims["scope"]) == ("alice", "orders:read")

@@ -1,36 +1,20 @@
-"""The demo on real servers: what they make of bytes before the middleware sees them, and of its answers after."""
+"""The demo on real servers: what they do to requests and to answers."""
 
 import json
-import os
 import socket
-import subprocess
-import sys
-import tempfile
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.client import parse_headers
-from importlib.util import find_spec
 from io import BytesIO
-from pathlib import Path
-from threading import Event
 from typing import NamedTuple
 
 import pytest
 
-from tests.servers import REDIS_SERVERS, free_port, redis_server
+from tests.servers import REDIS_SERVERS, redis_server, require_module, running
 
-ROOT = Path(__file__).parents[2]
 SECRET = "a demo secret of more than thirty-two bytes"
-GUNICORN = [
-    "-m",
-    "gunicorn",
-    "demo_app:app",
-    "--no-control-socket",
-    "--bind",
-    "127.0.0.1:{port}",
-    "--worker-class",
-]
+LISTEN = "127.0.0.1:{port}"
+GUNICORN = f"-m gunicorn demo_app:app --no-control-socket --bind {LISTEN} --worker-class".split()
 GRANIAN = [
     "-m",
     "granian",
@@ -43,12 +27,12 @@ GRANIAN = [
     "{port}",
 ]
 
-# The module that must be there, and the arguments to Python.
+# The arguments to Python. The name begins with that of the package.
 SERVERS = {
-    "werkzeug": ("werkzeug", ["demo_app.py", "--port", "{port}"]),
-    "gunicorn-sync": ("gunicorn", [*GUNICORN, "sync"]),
-    "gunicorn-gthread": ("gunicorn", [*GUNICORN, "gthread", "--threads", "4"]),
-    "granian": ("granian", [*GRANIAN, "--blocking-threads", "4"]),
+    "werkzeug": ["demo_app.py", "--port", "{port}"],
+    "gunicorn-sync": [*GUNICORN, "sync"],
+    "gunicorn-gthread": [*GUNICORN, "gthread", "--threads", "4"],
+    "granian": [*GRANIAN, "--blocking-threads", "4"],
 }
 
 
@@ -61,12 +45,9 @@ class Answer(NamedTuple):
 
     @property
     def reason(self):
-        """Our reason for a refusal; None if it was the server that refused."""
-        return (
-            json.loads(self.body)["reason"]
-            if self.headers["Content-Type"] == "application/json"
-            else None
-        )
+        """The reason of our refusal; None if the server refused."""
+        ours = self.headers["Content-Type"] == "application/json"
+        return json.loads(self.body)["reason"] if ours else None
 
 
 class Connection(NamedTuple):
@@ -75,7 +56,7 @@ class Connection(NamedTuple):
     port: int
 
     def send(self, *requests):
-        """Send all requests at once over one connection, the last of which must close it; return the answers."""
+        """Send requests at once over one connection, which the last one closes; return answers."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=10) as link:
             link.sendall(b"".join(requests))
             received = b"".join(iter(lambda: link.recv(65_536), b""))
@@ -89,13 +70,8 @@ class Connection(NamedTuple):
     def post_json(self, target, data):
         """Post a JSON document; return the answer."""
         body = json.dumps(data).encode()
-        return self.ask(
-            "POST",
-            target,
-            b"Content-Type: application/json",
-            b"Content-Length: %d" % len(body),
-            body=body,
-        )
+        lines = [b"Content-Type: application/json", b"Content-Length: %d" % len(body)]
+        return self.ask("POST", target, *lines, body=body)
 
     def log_in(self, user_id=1):
         """Return the header line with a new token."""
@@ -109,17 +85,13 @@ def credential(grant):
 
 def request(method, target, *lines, body=b"", close=True):
     """Return the bytes of a request."""
-    head = [
-        f"{method} {target} HTTP/1.1".encode(),
-        b"Host: 127.0.0.1",
-        *lines,
-        *([b"Connection: close"] if close else []),
-    ]
-    return b"\r\n".join([*head, b"", body])
+    first = f"{method} {target} HTTP/1.1".encode()
+    last = [b"Connection: close"] if close else []
+    return b"\r\n".join([first, b"Host: 127.0.0.1", *lines, *last, b"", body])
 
 
 def answers(received, methods):
-    """Take the received bytes apart; there must be no more than one answer to each request, and nothing else."""
+    """Yield the answers in the received bytes: at most one to each request, and nothing else."""
     for method in methods:
         if not received:
             return
@@ -132,77 +104,34 @@ def answers(received, methods):
     assert received == b""
 
 
-def missing(name):
-    """Skip, or in continuous integration fail, where a server is not installed."""
-    report = pytest.fail if os.environ.get("CI") else pytest.skip
-    report(f"{name} is not installed; try: pip install {name}")
-
-
-def wait_until_listening(process, port, output):
-    """Return as soon as the port accepts connections; fail with what the process wrote if it does not."""
-    deadline = time.monotonic() + 20
-    while process.poll() is None and time.monotonic() < deadline:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            Event().wait(0.02)
-        else:
-            return
-    output.seek(0)
-    pytest.fail(f"the server did not come up:\n{output.read().decode(errors='replace')}")
-
-
 @contextmanager
-def running(arguments, **environment):
-    """Run a server on a free port and stop it afterwards."""
-    port = free_port()
-    command = [sys.executable, *(argument.format(port=port) for argument in arguments)]
-    with (
-        tempfile.TemporaryFile() as output,
-        subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env=os.environ | {"JWT_SECRET": SECRET} | environment,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        ) as process,
-    ):
-        try:
-            wait_until_listening(process, port, output)
-            yield Connection(port)
-        finally:
-            process.terminate()
-            try:
-                process.wait(timeout=10)
-            except subprocess.TimeoutExpired:
-                process.kill()
+def demo(arguments, **environment):
+    """Run the demo on a server."""
+    with running(arguments, JWT_SECRET=SECRET, **environment) as port:
+        yield Connection(port)
 
 
 @pytest.fixture(scope="module", params=SERVERS)
 def server(request):
     """The demo on each server."""
-    module, arguments = SERVERS[request.param]
-    if find_spec(module) is None:
-        missing(module)
-    with running(arguments) as connection:
+    require_module(request.param.partition("-")[0])
+    with demo(SERVERS[request.param]) as connection:
         yield connection
 
 
 @pytest.mark.parametrize(("user_id", "name"), [(1, "Alice"), (2, "Bob")])
 def test_server_login_opens_the_resource(server, user_id, name):
-    """The whole way over the wire: a login, and the resource with its token."""
+    """A login returns a token, and the token opens the resource."""
     token = server.log_in(user_id)
 
     answer = server.ask("GET", "/resource", token)
 
-    assert (answer.status, json.loads(answer.body)) == (
-        200,
-        {"user": {"id": user_id, "name": name}},
-    )
+    assert answer.status == 200
+    assert json.loads(answer.body) == {"user": {"id": user_id, "name": name}}
 
 
 def test_server_passes_on_a_refusal_whole(server):
-    """Status, challenge, caching and length arrive as the middleware set them, each once."""
+    """Status, challenge, caching and length arrive once each, as the middleware set them."""
     answer = server.ask("GET", "/resource")
 
     assert (answer.status, answer.reason) == (401, "token_missing")
@@ -212,7 +141,7 @@ def test_server_passes_on_a_refusal_whole(server):
 
 
 def test_server_refuses_head_without_body(server):
-    """A refused HEAD says the length of the GET's body and sends none; the connection stays in step."""
+    """A refused HEAD has the length of the GET's body, and no body."""
     head, get = server.send(request("HEAD", "/resource"))[0], server.ask("GET", "/resource")
 
     assert (head.status, head.body) == (401, b"")
@@ -220,7 +149,7 @@ def test_server_refuses_head_without_body(server):
 
 
 def test_server_answers_head_with_token(server):
-    """HEAD needs the token that GET needs, and no more."""
+    """HEAD needs the same token as GET."""
     answer = server.ask("HEAD", "/resource", server.log_in())
 
     assert (answer.status, answer.body) == (200, b"")
@@ -229,59 +158,48 @@ def test_server_answers_head_with_token(server):
 @pytest.mark.parametrize(
     "second",
     [
-        pytest.param(lambda good: good, id="same twice"),
-        pytest.param(lambda good: b"Authorization: Bearer a.b.c", id="good and bad"),
-        pytest.param(
-            lambda good: good.replace(b"Authorization", b"aUTHORIZATION"), id="in another case"
-        ),
-        pytest.param(lambda good: b"Authorization: Basic YTpi", id="another scheme"),
-        pytest.param(lambda good: b"Authorization:", id="empty"),
+        pytest.param(b"{good}", id="same twice"),
+        pytest.param(b"Authorization: Bearer a.b.c", id="good and bad"),
+        pytest.param(b"aUTHORIZATION: {value}", id="in another case"),
+        pytest.param(b"Authorization: Basic YTpi", id="another scheme"),
+        pytest.param(b"Authorization:", id="empty"),
     ],
 )
 def test_server_joins_repeated_authorization_and_it_is_refused(server, second):
-    """Of two credentials neither is chosen."""
+    """A request with two credentials is refused."""
     good = server.log_in()
 
-    answer = server.ask("GET", "/resource", good, second(good))
+    answer = server.ask("GET", "/resource", good, filled(second, good))
 
     assert (answer.status, answer.reason) == (400, "credentials_repeated")
+
+
+def filled(line, good):
+    """Return the header line with the good line, its value or its token in it."""
+    value = good.partition(b": ")[2]
+    line = line.replace(b"{good}", good).replace(b"{value}", value)
+    return line.replace(b"{token}", value.partition(b" ")[2])
 
 
 @pytest.mark.parametrize(
     "line",
     [
-        pytest.param(
-            lambda good: good.replace(b"Authorization", b"Authorization_"), id="underscore after"
-        ),
-        pytest.param(
-            lambda good: good.replace(b"Authorization", b"_Authorization"), id="underscore before"
-        ),
-        pytest.param(
-            lambda good: good.replace(b"Authorization", b"HTTP_AUTHORIZATION"),
-            id="name of the variable",
-        ),
-        pytest.param(
-            lambda good: good.replace(b"Authorization", b"Http-Authorization"), id="with a hyphen"
-        ),
-        pytest.param(
-            lambda good: good.replace(b"Authorization", b"Proxy-Authorization"), id="for a proxy"
-        ),
-        pytest.param(
-            lambda good: good.replace(b"Authorization:", b"Authorization :"),
-            id="space before the colon",
-        ),
-        pytest.param(lambda good: b"X: y\r\n " + good, id="folded into another"),
-        pytest.param(
-            lambda good: good.replace(b"Authorization: Bearer ", b"Cookie: token="), id="cookie"
-        ),
-        pytest.param(lambda good: b'jwt_middleware.claims: {"sub": "1"}', id="claims"),
-        pytest.param(lambda good: b'Jwt-Middleware-Claims: {"sub": "1"}', id="claims with hyphens"),
-        pytest.param(lambda good: b"Remote-User: 1", id="remote user"),
+        pytest.param(b"Authorization_: {value}", id="underscore after"),
+        pytest.param(b"_Authorization: {value}", id="underscore before"),
+        pytest.param(b"HTTP_AUTHORIZATION: {value}", id="name of the variable"),
+        pytest.param(b"Http-Authorization: {value}", id="with a hyphen"),
+        pytest.param(b"Proxy-Authorization: {value}", id="for a proxy"),
+        pytest.param(b"Authorization : {value}", id="space before the colon"),
+        pytest.param(b"X: y\r\n {good}", id="folded into another"),
+        pytest.param(b"Cookie: token={token}", id="cookie"),
+        pytest.param(b'jwt_middleware.claims: {"sub": "1"}', id="claims"),
+        pytest.param(b'Jwt-Middleware-Claims: {"sub": "1"}', id="claims with hyphens"),
+        pytest.param(b"Remote-User: 1", id="remote user"),
     ],
 )
 def test_server_takes_no_other_header_for_the_credential(server, line):
-    """Only ``Authorization`` authenticates; what resembles it is ignored or refused."""
-    answer = server.ask("GET", "/resource", line(server.log_in()))
+    """Only ``Authorization`` authenticates. Similar headers are ignored or refused."""
+    answer = server.ask("GET", "/resource", filled(line, server.log_in()))
 
     assert answer.status in {400, 401}
 
@@ -300,7 +218,7 @@ def test_server_takes_no_other_header_for_the_credential(server, line):
     ],
 )
 def test_server_with_odd_bytes_in_the_credential_refuses(server, credential):
-    """No byte that gets through a server makes more of a bad token than a refusal."""
+    """A bad token is refused, also with bytes that a server changes or passes on."""
     answer = server.ask("GET", "/resource", b"Authorization: Bearer " + credential)
 
     assert answer.status in {400, 401, 431}
@@ -326,7 +244,7 @@ def test_server_with_odd_bytes_in_the_credential_refuses(server, credential):
     ],
 )
 def test_server_opens_no_spelling_of_a_protected_path(server, target):
-    """However a path is written, and whatever a server makes of it, the resource stays closed."""
+    """No spelling of the path opens the resource without a token."""
     answer = server.ask("GET", target)
 
     assert 300 <= answer.status < 500
@@ -335,7 +253,7 @@ def test_server_opens_no_spelling_of_a_protected_path(server, target):
 
 @pytest.mark.parametrize("method", ["get", "Get"])
 def test_server_opens_nothing_to_a_method_in_small_letters(server, method):
-    """Servers pass "get" on, and frameworks take it for GET; without a token it is refused all the same."""
+    """Servers pass "get" on, and frameworks treat it as GET. It needs a token too."""
     answer = server.ask(method, "/resource")
 
     assert 400 <= answer.status < 502
@@ -359,7 +277,7 @@ HIDDEN = request("GET", "/hidden", close=False)
 )
 @pytest.mark.parametrize("repeat", [1, 3])
 def test_server_stays_in_step_after_a_refused_body(server, line, body, repeat):
-    """The unread body of a refused request is never taken for the next one; at worst the connection ends."""
+    """The server never reads the body of a refused request as the next request."""
     refused = request("POST", "/resource", line, body=body, close=False)
 
     statuses = [answer.status for answer in server.send(*[refused] * repeat, request("GET", "/"))]
@@ -369,23 +287,19 @@ def test_server_stays_in_step_after_a_refused_body(server, line, body, repeat):
 
 
 def test_server_with_many_clients_mixes_up_none(server):
-    """Requests at the same time each see the user of their own token."""
+    """Each of several simultaneous requests sees the user of its own token."""
     tokens = {"Alice": server.log_in(1), "Bob": server.log_in(2)}
+    names = [*tokens] * 20
 
     with ThreadPoolExecutor(8) as pool:
-        found = pool.map(
-            lambda name: (name, server.ask("GET", "/resource", tokens[name]).body), [*tokens] * 20
-        )
+        bodies = pool.map(lambda name: server.ask("GET", "/resource", tokens[name]).body, names)
 
-    assert {name: json.loads(body)["user"]["name"] for name, body in found} == {
-        "Alice": "Alice",
-        "Bob": "Bob",
-    }
+    assert [json.loads(body)["user"]["name"] for body in bodies] == names
 
 
 @pytest.fixture(params=["SQLite", *REDIS_SERVERS])
 def place(request, tmp_path):
-    """Where several processes keep their sessions."""
+    """The store of several processes."""
     if request.param == "SQLite":
         yield str(tmp_path / "sessions.db")
         return
@@ -394,33 +308,29 @@ def place(request, tmp_path):
 
 
 def test_workers_share_their_sessions(place):
-    """Whichever process is asked: one successor for all who refresh at once, and after the logout no way in, for good."""
+    """A refresh and a logout count in every process, and after a restart."""
     workers = [*GUNICORN, "sync", "--workers", "3"]
-    with running(workers, JWT_STORE=place) as server:
+    with demo(workers, JWT_STORE=place) as server:
+
+        def refresh(grant):
+            return json.loads(server.post_json("/refresh", grant).body)
+
+        def open_with(*lines):
+            answers = [server.ask("GET", "/resource", line) for line in lines]
+            return {answer.reason if answer.status == 401 else answer.status for answer in answers}
+
         granted = json.loads(server.post_json("/login", {"user_id": 1}).body)
         with ThreadPoolExecutor(8) as pool:
-            renewed = list(
-                pool.map(
-                    lambda _: json.loads(server.post_json("/refresh", granted).body), range(24)
-                )
-            )
-        assert {server.ask("GET", "/resource", credential(each)).status for each in renewed} == {
-            200
-        }
+            renewed = list(pool.map(refresh, [granted] * 24))
+        assert open_with(*map(credential, renewed)) == {200}
         assert len({each["refresh_token"] for each in renewed}) == 1
 
         assert server.ask("POST", "/logout", credential(renewed[0])).status == 200
 
-        answers = [server.ask("GET", "/resource", credential(each)) for each in [granted, *renewed]]
-        assert {answer.reason for answer in answers} == {"token_revoked"}
-        assert (
-            json.loads(server.post_json("/refresh", renewed[0]).body)["reason"]
-            == "refresh_token_revoked"
-        )
+        assert open_with(*map(credential, [granted, *renewed])) == {"token_revoked"}
+        assert refresh(renewed[0])["reason"] == "refresh_token_revoked"
         other = server.log_in(1)
         assert server.ask("POST", "/logout-everywhere", other).status == 200
-    with running(workers, JWT_STORE=place) as server:
-        assert {
-            server.ask("GET", "/resource", line).reason for line in (credential(granted), other)
-        } == {"token_revoked"}
-        assert server.ask("GET", "/resource", server.log_in(1)).status == 200
+    with demo(workers, JWT_STORE=place) as server:
+        assert open_with(credential(granted), other) == {"token_revoked"}
+        assert open_with(server.log_in(1)) == {200}
