@@ -2,11 +2,13 @@
 
     from jwt_middleware import JWTMiddleware, SecretKey, Verifier
 
-    verifier = Verifier(SecretKey(secret), issuer="https://id.example.com", audience="https://api.example.com")
+    verifier = Verifier(
+        SecretKey(secret), issuer="https://id.example.com", audience="https://api.example.com"
+    )
     app = JWTMiddleware(app, verifier)
 
-Every request that reaches `app` now carries verified claims in ``environ["jwt_middleware.claims"]``; every
-other request was answered with a correct 401, 403, 400 or 503.
+Every request that reaches `app` now has verified claims in ``environ["jwt_middleware.claims"]``.
+The middleware answers every other request with a correct 401, 403, 400 or 503.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Checking the arguments of a constructor: all problems at once, each with what to write instead."""
+"""Checking constructor arguments: all problems at once, each with what to write instead."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import chain

@@ -4,11 +4,11 @@ It implements the server's part of the Fetch standard, https://fetch.spec.whatwg
 """
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, Final
 from wsgiref.types import StartResponse, WSGIEnvironment
 
-from jwt_middleware.arguments import names_faults, refuse, whole_faults
+from jwt_middleware.arguments import Problems, a, is_collection
 from jwt_middleware.errors import OriginNotAllowed
 
 _ORIGIN: Final = r"[a-z][a-z0-9+.-]*://(?:[a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?"
@@ -21,20 +21,24 @@ _Headers = list[tuple[str, str]]
 
 
 class CORS:
-    """Which pages of other origins may use the application. Pass it as ``JWTMiddleware(..., cors=CORS(...))``.
+    """Which pages of other origins may use the application.
 
-    `origins` are the exact origins of the pages, such as ``"https://app.example.com"``; ``["*"]`` stands for
-    every origin. They compare without case, and default ports do not count. `methods` and `headers` are what
-    the pages may send. `credentials` allows cookies. `max_age`, in seconds, is how long a browser may remember
+    Pass it as ``JWTMiddleware(..., cors=CORS(origins=["https://app.example.com"]))``.
+
+    `origins` are the exact origins of the pages. They compare without case, and default ports do
+    not count. ``["*"]`` stands for every origin. `methods` and `headers` are what the pages may
+    send. `credentials` allows cookies. `max_age`, in seconds, is how long a browser may remember
     the answer to a preflight.
 
-    The middleware answers preflights itself (204), on every path: no preflight reaches the application. It
-    refuses a preflight of another origin (403, ``origin_not_allowed``). A listed origin can read every
-    response, also those of the application, unless that sets ``Access-Control-Allow-Origin`` itself.
+    The middleware answers preflights itself (204), on every path, so that no preflight reaches the
+    application. It refuses a preflight of another origin (403, ``origin_not_allowed``). A listed
+    origin can read every response, also those of the application. If the application sets
+    ``Access-Control-Allow-Origin`` itself, its response stays as it is.
 
-    This is not access control: a request of another origin that is no preflight is judged by its token alone.
+    This is not access control. A request of another origin is judged by its token alone, unless it
+    is a preflight.
 
-    Raises `ConfigurationError` with all faults at once.
+    Raises `ConfigurationError` with all problems at once.
     """
 
     def __init__(
@@ -46,15 +50,14 @@ class CORS:
         credentials: bool = False,
         max_age: int = 600,
     ) -> None:
-        refuse(
-            _origins_faults(origins, credentials),
-            _tokens_faults("methods", methods, "['GET', 'POST']"),
-            _tokens_faults("headers", headers, "['Authorization', 'Content-Type']"),
-            ()
-            if isinstance(credentials, bool)
-            else [f"credentials: {credentials!r} is not a bool; write True or False"],
-            whole_faults(0, max_age=max_age),
-        )
+        problems = Problems()
+        _check_origins(problems, origins, credentials)
+        _check_names(problems, "methods", methods, "['GET', 'POST']")
+        _check_names(problems, "headers", headers, "['Authorization', 'Content-Type']")
+        if not isinstance(credentials, bool):
+            problems.add(f"credentials: {credentials!r} is not a bool; write True or False")
+        problems.whole("max_age", max_age)
+        problems.raise_if_any()
         self._any = "*" in origins
         self._origins = frozenset(map(normalize_origin, origins))
         self._credentials = [("Access-Control-Allow-Credentials", "true")] if credentials else []
@@ -85,16 +88,14 @@ class CORS:
             names = {name.lower() for name, _ in headers}
             if _ALLOW_ORIGIN.lower() not in names:
                 headers = _with_vary([*headers, *ours])
-            return (
-                start_response(status, headers)
-                if exc_info is None
-                else start_response(status, headers, exc_info)
-            )
+            if exc_info is None:
+                return start_response(status, headers)
+            return start_response(status, headers, exc_info)
 
         return start
 
     def _allow(self, environ: WSGIEnvironment) -> _Headers:
-        """Return the headers by which the origin of this request may read the response; none if it is not listed."""
+        """Return the headers with which this origin may read the response; none if not listed."""
         origin = environ.get("HTTP_ORIGIN")
         if origin is None:
             return []
@@ -111,7 +112,7 @@ class CORS:
 
 
 def is_preflight(environ: WSGIEnvironment) -> bool:
-    """Tell whether this is a preflight: a browser asks whether it may send a request, without credentials."""
+    """Tell whether a browser asks, without credentials, if it may send another request."""
     return (
         environ.get("REQUEST_METHOD") == "OPTIONS"
         and "HTTP_ORIGIN" in environ
@@ -120,7 +121,7 @@ def is_preflight(environ: WSGIEnvironment) -> bool:
 
 
 def normalize_origin(origin: str) -> str:
-    """Return the origin as browsers write it: in small letters, without a default port (RFC 6454 §4, §6.2)."""
+    """Return the origin as browsers write it (RFC 6454 §4): lower case, no default port."""
     lower = origin.lower()
     scheme, _, _ = lower.partition("://")
     return lower.removesuffix({"https": ":443", "http": ":80"}.get(scheme, ""))
@@ -129,7 +130,7 @@ def normalize_origin(origin: str) -> str:
 def origin_problem(origin: object) -> str | None:
     """Return what is wrong with an origin that a program has written; None if nothing is."""
     if not isinstance(origin, str):
-        return f"a {type(origin).__name__} is not an origin"
+        return f"{a(origin)} is not an origin"
     if origin.lower() == "null":
         return (
             "'null' is the origin of every sandboxed page and local file, so everybody can have it"
@@ -141,35 +142,36 @@ def origin_problem(origin: object) -> str | None:
 
 def _with_vary(headers: _Headers) -> _Headers:
     """Add ``Vary: Origin``, so that no cache gives one origin's response to another."""
-    listed = [
-        word.strip().lower()
-        for name, value in headers
-        if name.lower() == "vary"
-        for word in value.split(",")
-    ]
-    return headers if {"origin", "*"} & set(listed) else [*headers, ("Vary", "Origin")]
+    varies = [value.lower().split(",") for name, value in headers if name.lower() == "vary"]
+    listed = {word.strip() for words in varies for word in words}
+    return headers if {"origin", "*"} & listed else [*headers, ("Vary", "Origin")]
 
 
-def _origins_faults(origins: object, credentials: object) -> Iterator[str]:
-    if not isinstance(origins, Collection) or isinstance(origins, str | bytes) or not origins:
-        yield "origins: write a list of origins, such as ['https://app.example.com']"
+def _check_origins(problems: Problems, origins: object, credentials: object) -> None:
+    if not is_collection(origins) or not origins:
+        problems.add("origins: write a list of origins, such as ['https://app.example.com']")
         return
     if "*" in origins:
         if len(origins) > 1:
-            yield "origins: '*' stands for every origin; write it alone, or leave it out"
+            problems.add("origins: '*' stands for every origin; write it alone, or leave it out")
         if credentials:
-            yield "origins: '*' with credentials would let every page act as the user; list the origins"
+            problems.add(
+                "origins: '*' with credentials would let every page act as the user;"
+                " list the origins"
+            )
         return
     for origin in origins:
         problem = origin_problem(origin)
         if problem is not None:
-            yield f"origins: {problem}; write scheme, host and port only, such as 'https://app.example.com'"
+            problems.add(
+                f"origins: {problem};"
+                " write scheme, host and port only, such as 'https://app.example.com'"
+            )
 
 
-def _tokens_faults(argument: str, values: Any, example: str) -> Iterator[str]:
-    faults = list(names_faults(argument, values, example))
-    yield from faults
-    for value in [] if faults else values:
-        # "*" does not cover Authorization, and is an ordinary name where credentials are allowed.
-        if re.fullmatch(_NAME, value) is None:
-            yield f"{argument}: {value!r} is not a name of HTTP; write e.g. {example}"
+def _check_names(problems: Problems, argument: str, values: Any, example: str) -> None:
+    problems.names(argument, values, example)
+    for value in values if is_collection(values) else ():
+        # "*" does not cover Authorization, and is an ordinary name if credentials are allowed.
+        if isinstance(value, str) and re.fullmatch(_NAME, value) is None:
+            problems.add(f"{argument}: {value!r} is not a name of HTTP; write e.g. {example}")

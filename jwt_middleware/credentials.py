@@ -1,9 +1,9 @@
-"""From environ to the credential: where a request carries its token, and whether it carries just one.
+"""From environ to the token's text: where a request carries it, and that it carries only one.
 
-An extractor is a plain function ``(environ) -> str | None``. It returns the token's text unverified, None
-where the request has no bearer token, and raises `InvalidRequest` where it has a broken one. There is none
-for the query string or the body: RFC 9700 §2.1 and RFC 6750 §5.3 advise against the former, and reading the
-latter would take the application's input away.
+An extractor is a function ``(environ) -> str | None``. It returns the token's text, unverified, or
+None if the request has no bearer token. It raises `InvalidRequest` if the credential is malformed.
+There is no extractor for the query string, because RFC 9700 §2.1 and RFC 6750 §5.3 advise against
+it, and none for the body, because the application could not read it any more.
 """
 
 import re
@@ -11,23 +11,23 @@ from collections.abc import Callable
 from typing import Final
 from wsgiref.types import WSGIEnvironment
 
-from jwt_middleware.arguments import ConfigurationError
+from jwt_middleware.arguments import ConfigurationError, a
 from jwt_middleware.errors import InvalidRequest
 
 Extractor = Callable[[WSGIEnvironment], str | None]
 
-# No common server lets a longer header through. Refused by its length alone, before anything is copied.
+# No common server lets a longer header through. It is refused before anything is copied.
 _MAX_HEADER: Final = 65_536
-_COOKIE_NAME = r"[A-Za-z0-9!#$%&'*+\-.^_`|~]+"
-_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+_COOKIE_NAME: Final = r"[A-Za-z0-9!#$%&'*+\-.^_`|~]+"
+_SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 
 def from_header(environ: WSGIEnvironment) -> str | None:
     """Return the token of ``Authorization: Bearer <token>`` (RFC 6750 §2.1).
 
-    The scheme compares without case. Another scheme, or no header, is no bearer token: None. Raises
-    `InvalidRequest` for an empty or torn value, and for a comma: servers join repeated headers with one,
-    and no token contains one. Which other characters a token may contain is left to the verifier.
+    The scheme compares without case. Return None for another scheme, and without the header. Raises
+    `InvalidRequest` if the value is empty or contains a space or a comma. Servers join repeated
+    headers with a comma, and no token contains one. The verifier checks all other characters.
     """
     header: str | None = environ.get("HTTP_AUTHORIZATION")
     if header is None:
@@ -52,14 +52,17 @@ def from_header(environ: WSGIEnvironment) -> str | None:
 def from_cookie(name: str) -> Extractor:
     """Return an extractor that takes the token from the cookie `name`.
 
-    Browsers send cookies along with requests that other sites start (CSRF). So for a method that may
-    change something the cookie counts only if the request comes from the same origin: ``Sec-Fetch-Site:
-    same-origin``, or without that header an ``Origin`` that is this request's own scheme and host.
-    Otherwise the request counts as one without a token. Set the cookie ``Secure; HttpOnly; SameSite=Lax``.
+    Browsers also send cookies with requests that other sites start (CSRF). So for a method that may
+    change something, the cookie counts only if the request comes from the same origin:
+    ``Sec-Fetch-Site: same-origin``, or without that header an ``Origin`` with the scheme and host
+    of this request. Otherwise the request counts as one without a token. Set the cookie with
+    ``Secure; HttpOnly; SameSite=Lax``.
     """
     if not isinstance(name, str) or re.fullmatch(_COOKIE_NAME, name) is None:
-        shown = repr(name) if isinstance(name, str) else f"a {type(name).__name__}"
-        raise ConfigurationError(f"name: {shown} is no cookie name; write e.g. '__Host-token'")
+        shown = repr(name) if isinstance(name, str) else a(name)
+        raise ConfigurationError(
+            f"name: {shown} is not the name of a cookie; write e.g. '__Host-token'"
+        )
 
     def from_named_cookie(environ: WSGIEnvironment) -> str | None:
         cookies = environ.get("HTTP_COOKIE", "")

@@ -1,36 +1,37 @@
-"""The failure registry: everything that can go wrong with a request, and how each failure looks on the wire.
+"""The failure registry: everything that can go wrong with a request, and how it is answered.
 
-Status, RFC error code, body, challenge, log line and documentation all derive from the classes below;
-nothing else in the package decides a status.
+Status, RFC error code, body, challenge, log line and documentation derive from the classes below.
+Nothing else in the package decides a status.
 """
 
 import json
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from werkzeug.exceptions import HTTPException
 
-# RFC 6749 §3.3: scope-token = 1*( %x21 / %x23-5B / %x5D-7E ). Nothing in it can break out of a quoted string.
-_SCOPE = r"[\x21\x23-\x5B\x5D-\x7E]+"
+# RFC 6749 §3.3: scope-token = 1*( %x21 / %x23-5B / %x5D-7E ). It cannot break out of a quoted
+# string.
+_SCOPE: Final = r"[\x21\x23-\x5B\x5D-\x7E]+"
 
 
 class AuthError(HTTPException):
-    """A request that is refused; the base of every failure a client can cause.
+    """A request that is refused: the base of every failure that a client can cause.
 
-    It is a `werkzeug.exceptions.HTTPException` and therefore itself a WSGI application: Flask and
-    Werkzeug code may raise it and gets the same response that the middleware sends (with the realm
-    ``"api"``).
+    It is a `werkzeug.exceptions.HTTPException` and so itself a WSGI application. Flask and Werkzeug
+    code may raise it and gets the response that the middleware sends (with the realm ``"api"``).
 
-    `reason` is a stable slug out of `reasons`, which gives each its fixed sentence for the client; where a
-    class has just one, it may be left out.
-    `claim` names the claim to blame, for logs; it is never sent. `scopes` are those the request needed.
-    `retry_after` is when to try again, in seconds, where that is known.
+    `reason` is a stable slug out of `reasons`, which gives each reason its fixed sentence for the
+    client. If a class has only one reason, it may be left out. `claim` names the claim that is
+    wrong. It is for logs and is never sent. `scopes` are the scopes that the request needed.
+    `retry_after` is when to try again, in seconds, if that is known.
     """
 
     code: int
     error: ClassVar[str]
     reasons: ClassVar[Mapping[str, str]] = {}
+    has_challenge: ClassVar[bool] = True
     challenge_error: ClassVar[bool] = True
     default_retry_after: ClassVar[int | None] = None
 
@@ -54,7 +55,7 @@ class AuthError(HTTPException):
             raise ValueError(
                 "scopes: each must be a scope-token of RFC 6749 §3.3, e.g. 'orders:write'"
             )
-        # All that HTTPException.__init__ would do; calling it takes longer than the rest.
+        # HTTPException.__init__ does only this, and takes longer than all of the above.
         self.description = self.reasons[reason]
         self.response = None
 
@@ -64,10 +65,12 @@ class AuthError(HTTPException):
         return self.code
 
     def challenge(self, realm: str = "api") -> str | None:
-        """Return the value of ``WWW-Authenticate`` (RFC 6750 §3), or None where the failure has none.
+        """Return the value of ``WWW-Authenticate`` (RFC 6750 §3); None if there is no challenge.
 
-        Every value is quoted: RFC 9110 §11.5 lets a sender write ``realm`` as a quoted string only.
+        Every value is quoted, because RFC 9110 §11.5 requires that of ``realm``.
         """
+        if not self.has_challenge:
+            return None
         parts = [f'Bearer realm="{realm}"']
         if self.challenge_error:
             parts += [f'error="{self.error}"', f'error_description="{self.description}"']
@@ -93,7 +96,7 @@ class AuthError(HTTPException):
         return [("Content-Type", "application/json"), *self.own_headers()]
 
     def own_headers(self, realm: str = "api") -> list[tuple[str, str]]:
-        """Return the headers that belong to the failure, whatever renders its body."""
+        """Return the headers that belong to the failure, however its body is rendered."""
         optional = {"WWW-Authenticate": self.challenge(realm), "Retry-After": self.retry_after}
         given = [(name, str(value)) for name, value in optional.items() if value is not None]
         return [*given, ("Cache-Control", "no-store")]
@@ -102,7 +105,7 @@ class AuthError(HTTPException):
 class MissingToken(AuthError):
     """The request carries no bearer token.
 
-    RFC 6750 §3.1: a challenge to a request without any credentials names no error code.
+    RFC 6750 §3.1: the challenge to a request without credentials names no error code.
     """
 
     code = 401
@@ -112,7 +115,7 @@ class MissingToken(AuthError):
 
 
 class InvalidRequest(AuthError):
-    """The credentials are not even a bearer token by RFC 6750's grammar."""
+    """The credentials do not follow RFC 6750's grammar of a bearer token."""
 
     code = 400
     error = "invalid_request"
@@ -124,17 +127,15 @@ class InvalidRequest(AuthError):
 
 
 class AmbiguousPath(AuthError):
-    """A path that applications may read in different ways, so that no rule can be chosen for it.
+    """Applications may read the path in different ways, so no rule can be chosen for it.
 
-    No challenge: other credentials would not help.
+    There is no challenge, because other credentials would not help.
     """
 
     code = 400
     error = "invalid_request"
+    has_challenge = False
     reasons = {"path_ambiguous": "The path can be read in more than one way"}
-
-    def challenge(self, realm: str = "api") -> None:
-        """Return None: the credentials were not looked at."""
 
 
 class InvalidToken(AuthError):
@@ -146,7 +147,7 @@ class InvalidToken(AuthError):
         "token_malformed": "The access token is not a well-formed JWT",
         "algorithm_not_allowed": "The access token is signed with an algorithm that is not allowed",
         "type_not_allowed": "The token is of a type that is not accepted here",
-        "header_not_understood": "The access token's header asks for a feature that is not supported",
+        "header_not_understood": "The access token's header asks for an unsupported feature",
         "issuer_not_trusted": "The access token comes from an issuer that is not trusted",
         "key_not_found": "The access token is signed with an unknown key",
         "signature_invalid": "The access token's signature is invalid",
@@ -160,19 +161,19 @@ class InvalidToken(AuthError):
 
 
 class ExpiredToken(InvalidToken):
-    """A token that was good once; a client should get a new one."""
+    """A token that was good and has expired. The client should get a new one."""
 
     reasons = {"token_expired": "The access token has expired"}
 
 
 class RevokedToken(InvalidToken):
-    """A token that was withdrawn before it expired; a client should get a new one."""
+    """A token that was revoked before it expired. The client should get a new one."""
 
     reasons = {"token_revoked": "The access token was revoked"}
 
 
 class InsufficientScope(AuthError):
-    """A good token that lacks the scopes a rule asks for (RFC 6750 §3.1)."""
+    """A good token that lacks scopes that a rule asks for (RFC 6750 §3.1)."""
 
     code = 403
     error = "insufficient_scope"
@@ -180,32 +181,38 @@ class InsufficientScope(AuthError):
 
 
 class AccessDenied(AuthError):
-    """A good token that a rule's own check turned away. No challenge: another token need not help."""
+    """A good token that a rule's own check did not approve.
+
+    There is no challenge: RFC 6750 has no error code for it, and another token may not help.
+    """
 
     code = 403
     error = "access_denied"
+    has_challenge = False
     reasons = {"check_failed": "Access to this resource is denied"}
-
-    def challenge(self, realm: str = "api") -> None:
-        """Return None: RFC 6750 has no error code for this failure."""
 
 
 class OriginNotAllowed(AuthError):
-    """A CORS preflight from an origin that is not listed. No challenge: browsers send no credentials with it."""
+    """A CORS preflight from an origin that is not listed.
+
+    There is no challenge, because browsers send no credentials with a preflight.
+    """
 
     code = 403
     error = "access_denied"
+    has_challenge = False
     reasons = {"origin_not_allowed": "Requests from this origin are not allowed"}
-
-    def challenge(self, realm: str = "api") -> None:
-        """Return None: no token would help."""
 
 
 class InvalidGrant(AuthError):
-    """A refresh token that gets no new tokens (RFC 6749 §5.2); the user has to log in again."""
+    """A refresh token that gets no new tokens (RFC 6749 §5.2). The user must log in again.
+
+    There is no challenge: a token endpoint answers 400.
+    """
 
     code = 400
     error = "invalid_grant"
+    has_challenge = False
     reasons = {
         "refresh_token_invalid": "The refresh token is malformed or was not issued here",
         "refresh_token_expected": "An access token was sent where a refresh token belongs",
@@ -215,26 +222,22 @@ class InvalidGrant(AuthError):
         "refresh_token_reused": "The refresh token was used before, so its session was ended",
     }
 
-    def challenge(self, realm: str = "api") -> None:
-        """Return None: the token endpoint answers 400, without a challenge."""
-
 
 class Unavailable(AuthError):
-    """Whether the token is good cannot be told at the moment.
+    """It is not known at the moment whether the token is good.
 
-    An outage is never a 401: clients throw good tokens away for one. ``Retry-After`` says when to try again.
+    An outage is never a 401, because clients discard their tokens after one. ``Retry-After`` says
+    when to try again. There is no challenge, because the credentials may be right.
     """
 
     code = 503
     error = "temporarily_unavailable"
+    has_challenge = False
     default_retry_after = 1
     reasons = {
         "keys_unavailable": "The keys to check access tokens with are not available at the moment",
         "store_unavailable": "Whether the token was revoked cannot be looked up at the moment",
     }
-
-    def challenge(self, realm: str = "api") -> None:
-        """Return None: there is nothing wrong with the credentials."""
 
 
 def is_scope_token(value: object) -> bool:
@@ -243,7 +246,7 @@ def is_scope_token(value: object) -> bool:
 
 
 def registry() -> dict[str, type[AuthError]]:
-    """Return every reason there is with the class it belongs to."""
+    """Return every reason with the class that it belongs to."""
     found: dict[str, type[AuthError]] = {}
     pending = [AuthError]
     while pending:

@@ -1,7 +1,7 @@
-"""What happened, as immutable records: the events that `on_event=` callables receive, and the one that logs them.
+"""Events: immutable records of what happened, for `on_event=` callables. `log_events` logs them.
 
-No event holds a raw token or a key. Of a token's claims none is in it either, but for `RefreshTokenReused`:
-somebody has to know whose session it was.
+No event contains a raw token or a key. Only `RefreshTokenReused` contains a claim, because an
+operator must know whose session it was.
 """
 
 import logging
@@ -11,12 +11,13 @@ from typing import NamedTuple
 _logger = logging.getLogger("jwt_middleware")
 
 
-# Named tuples rather than frozen dataclasses: one is made for each refused request, at a third of the cost.
+# Named tuples, because a frozen dataclass takes three times as long, for each refused request.
 class RequestRejected(NamedTuple):
-    """A request was refused, or handed on by a `delegate` rule with its failure.
+    """A request was refused, or a `delegate` rule passed it on with its failure.
 
-    `method` and `path` are as the client sent them. `claim` is the claim to blame. `cause` is the class of
-    the exception behind the failure, if any. `hint` says what to change if the refusal was not meant.
+    `method` and `path` are as the client sent them. `claim` is the claim that is wrong. `cause` is
+    the class of the exception that caused the failure, if there is one. `hint` says what to change
+    if the refusal was not intended.
     """
 
     reason: str
@@ -29,17 +30,18 @@ class RequestRejected(NamedTuple):
 
     @property
     def level(self) -> int:
-        """INFO; ERROR where one of the application's own validators or checks broke."""
+        """INFO; ERROR if a validator or check of the application broke."""
         broken = self.cause is not None and self.reason in {"claim_invalid", "check_failed"}
         return logging.ERROR if broken else logging.INFO
 
 
 class KeyDropped(NamedTuple):
-    """A member of a JWK set cannot be used; the good keys beside it keep working.
+    """A member of a JWK set cannot be used. The other keys of the set still work.
 
-    `position` is its place in the set. `key_id` is its ``kid`` if that is a string, cut to 64 characters.
-    `meant` is False where its ``use`` says that it is for something else than signatures. `url` is where the
-    set was fetched, if it was.
+    `position` is its place in the set. `key_id` is its ``kid``, cut to 64 characters, if that is a
+    string.
+    `meant` is False if its ``use`` says that it is not for signatures. `url` is the address from
+    which the set was fetched, if it was.
     """
 
     position: int
@@ -55,7 +57,7 @@ class KeyDropped(NamedTuple):
 
 
 class CallableFailed(NamedTuple):
-    """A callable that the application passed in raised; the request was answered without it."""
+    """A callable of the application raised. The request was answered without it."""
 
     argument: str
     cause: str
@@ -82,8 +84,8 @@ class KeysRefreshed(NamedTuple):
 class KeysNotRefreshed(NamedTuple):
     """A remote JWK set could not be fetched or read.
 
-    `usable_for` is for how many seconds the keys at hand are still used; at 0 every request is answered
-    503. `failures` counts the attempts since the last success.
+    `usable_for` is for how many seconds the present keys are still used. At 0 every request is
+    answered 503. `failures` counts the attempts since the last success.
     """
 
     url: str
@@ -115,7 +117,7 @@ class KeysNotTried(NamedTuple):
 
 
 class KeyUnknown(NamedTuple):
-    """A token names a key that a remote JWK set did not hold, and the set was fetched to look for it.
+    """A token names a key that a remote JWK set did not contain, so the set was fetched again.
 
     `key_id` is what the token says, cut to 64 characters; nobody has verified it.
     """
@@ -176,7 +178,10 @@ class StoreExposed(NamedTuple):
 
 
 class RefreshTokenReused(NamedTuple):
-    """A refresh token came back after it was spent: a thief has it, or had it. Its session was ended."""
+    """A refresh token was used again after it was spent. Its session was ended.
+
+    Two parties have the token, and one of them may have stolen it.
+    """
 
     subject: str
     session: str
@@ -207,8 +212,8 @@ EventHook = Callable[[Event], object]
 def log_events(event: Event) -> None:
     """Write the event to the logger ``jwt_middleware`` as one line of ``name=value`` pairs.
 
-    Values are written with `repr`, so that a hostile path cannot forge a second line. Where the
-    application's own code broke, the traceback follows.
+    Values are written with `repr`, so that a hostile path cannot forge a second line. If code of
+    the application broke, the traceback follows.
     """
     level = event.level
     if not _logger.isEnabledFor(level):
@@ -226,10 +231,7 @@ def log_events(event: Event) -> None:
 
 
 def emit(on_event: EventHook, event: Event) -> None:
-    """Hand the event to the hook and survive whatever it does.
-
-    Catches every Exception: a broken metrics adapter must never turn a 401 into a 500.
-    """
+    """Call the hook with the event. An exception of the hook is logged and changes no answer."""
     try:
         on_event(event)
     except Exception:

@@ -1,11 +1,11 @@
-"""`JWTMiddleware`: one request on its way through the house. It knows no cryptography."""
+"""`JWTMiddleware`: one request on its way to the application. It knows nothing of cryptography."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Protocol
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from jwt_middleware.arguments import callable_faults, refuse
+from jwt_middleware.arguments import Problems, a
 from jwt_middleware.cors import CORS, is_preflight
 from jwt_middleware.credentials import Extractor, from_cookie, from_header
 from jwt_middleware.errors import (
@@ -35,24 +35,27 @@ _VIRTUAL_ROOT = "HTTP_X_VHM_ROOT"
 
 
 class TokenVerifier(Protocol):
-    """What the middleware asks of a verifier; `Verifier` is one."""
+    """What the middleware needs: a `Verifier`, `TrustedIssuers`, or an object of your own."""
 
     def verify(self, raw: str) -> AccessToken:
         """Return the verified token or raise an `AuthError`."""
 
 
 class JWTMiddleware:
-    """Lets through only requests whose bearer token `verifier` accepts, and answers all others itself.
+    """Lets only requests through whose bearer token `verifier` accepts, and answers all others.
 
-    The wrapped application finds the claims at ``environ["jwt_middleware.claims"]``, a dict of this
-    request's own, and the `AccessToken` at ``environ["jwt_middleware.token"]``.
+    The wrapped application finds the claims at ``environ["jwt_middleware.claims"]``, as a dict that
+    belongs to this request, and the `AccessToken` at ``environ["jwt_middleware.token"]``.
 
-    `policy` says which requests need a token, and what it must permit; the default is every request. `cors`
-    lets pages of other origins send requests and read the answers; without it a preflight is an ordinary request.
-    `credential` takes the token's text out of environ. `realm` goes into challenges. `render` turns an
-    `AuthError` and environ into a Werkzeug response. `on_event` is told of every refusal.
+    `policy` says which requests need a token, and what the token must permit. Without it every
+    request needs one. `cors` lets pages of other origins send requests and read the answers.
+    Without it a preflight is an ordinary request. `credential` returns the token's text from
+    environ. `realm` is part of every challenge. `render` makes a Werkzeug response of an
+    `AuthError` and environ. `on_event` receives every refusal.
 
-    Only authentication is guarded: exceptions, responses and iterables of the application pass untouched.
+    The middleware does not touch the application's responses and exceptions.
+
+    Raises `ConfigurationError` with all problems at once.
     """
 
     def __init__(
@@ -67,9 +70,8 @@ class JWTMiddleware:
         render: Renderer = render_json,
         on_event: EventHook = log_events,
     ) -> None:
-        refuse(
-            callable_faults(app=app, credential=credential, render=render, on_event=on_event),
-            _other_faults(verifier, policy, cors, credential, realm),
+        _check_arguments(
+            verifier, policy, cors, credential, realm, app=app, render=render, on_event=on_event
         )
         self._app = app
         self._verify = verifier.verify
@@ -95,7 +97,7 @@ class JWTMiddleware:
         return self._app(environ, start_response)
 
     def _authenticate(self, environ: WSGIEnvironment) -> None:
-        # First of all, on every path: nothing that an outer layer left under our names survives.
+        # First of all, on every path: the application must not see what an outer layer left here.
         environ.pop(CLAIMS, None)
         environ.pop(TOKEN, None)
         environ.pop(ERROR, None)
@@ -132,12 +134,12 @@ class JWTMiddleware:
         except AuthError:
             raise
         except Exception as exc:
-            # Fail closed, and without a 500: an extractor that trips over a request has found no good credential.
+            # Fail closed: an extractor that breaks has found no good credential.
             emit(self._on_event, CallableFailed(argument="credential", cause=type(exc).__name__))
             raise InvalidRequest("credentials_malformed") from exc
 
     def _report(self, error: AuthError, environ: WSGIEnvironment) -> None:
-        # By position: a named tuple takes twice as long to make with names.
+        # Arguments by position, because names take twice as long.
         event = RequestRejected(
             error.reason,
             error.status,
@@ -164,16 +166,29 @@ def _hint(error: AuthError, environ: WSGIEnvironment) -> str | None:
     return None
 
 
-def _other_faults(
-    verifier: object, policy: object, cors: object, credential: object, realm: object
-) -> Iterator[str]:
+def _check_arguments(
+    verifier: object,
+    policy: object,
+    cors: object,
+    credential: object,
+    realm: object,
+    **callables: object,
+) -> None:
+    problems = Problems()
+    problems.callables(credential=credential, **callables)
     if not callable(getattr(verifier, "verify", None)):
-        yield f"verifier: a {type(verifier).__name__} cannot verify; pass a Verifier"
+        problems.add(f"verifier: {a(verifier)} cannot verify; pass a Verifier")
     if not isinstance(policy, Policy):
-        yield f"policy: a {type(policy).__name__} is no policy; write Policy(public('/health'), ...)"
+        problems.add(f"policy: {a(policy)} is not a Policy; write Policy(public('/health'), ...)")
     if not isinstance(cors, CORS | None):
-        yield f"cors: a {type(cors).__name__} is not a CORS; write CORS(origins=['https://app.example.com'])"
+        problems.add(
+            f"cors: {a(cors)} is not a CORS; write CORS(origins=['https://app.example.com'])"
+        )
     if credential is from_cookie:
-        yield "credential: from_cookie makes an extractor; write e.g. from_cookie('__Host-token')"
+        problems.add("credential: call from_cookie with a name, e.g. from_cookie('__Host-token')")
     if not isinstance(realm, str) or re.fullmatch(_REALM, realm) is None:
-        yield f"realm: {realm!r} cannot be quoted in a header; write printable ASCII without quotes and backslashes"
+        problems.add(
+            f"realm: {realm!r} cannot be quoted in a header;"
+            " write printable ASCII without quotes and backslashes"
+        )
+    problems.raise_if_any()

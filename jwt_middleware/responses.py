@@ -1,4 +1,4 @@
-"""From an `AuthError` to a WSGI response that keeps its challenge, whatever renders the body."""
+"""From an `AuthError` to a WSGI response. A renderer writes the body and nothing else."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -9,6 +9,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.wrappers import Response
 
+from jwt_middleware.arguments import a
 from jwt_middleware.errors import AuthError, registry
 from jwt_middleware.events import CallableFailed, EventHook, emit
 
@@ -18,12 +19,15 @@ Renderer = Callable[[AuthError, WSGIEnvironment], Response]
 
 
 def render_json(error: AuthError, environ: WSGIEnvironment) -> Response:
-    """Render ``{"error": ..., "error_description": ..., "reason": ...}``, with ``scope`` where scopes are missing."""
+    """Render ``{"error": ..., "error_description": ..., "reason": ...}``.
+
+    If scopes are missing, ``scope`` names those that the request needed.
+    """
     return Response(json.dumps(error.to_dict()), error.status, content_type="application/json")
 
 
 def problem_details(error: AuthError, environ: WSGIEnvironment) -> Response:
-    """Render RFC 9457 problem details; ``error``, ``reason`` and ``scope`` are extension members."""
+    """Render RFC 9457 problem details with the members ``error``, ``reason`` and ``scope``."""
     members = error.to_dict()
     problem = {
         "type": "about:blank",
@@ -37,14 +41,14 @@ def problem_details(error: AuthError, environ: WSGIEnvironment) -> Response:
 
 
 class Responder:
-    """Answers refused requests. What it adds, a renderer cannot change: status, challenge and ``no-store``."""
+    """Answers refused requests. A renderer cannot change status, challenge and ``no-store``."""
 
     def __init__(self, *, realm: str, render: Renderer, on_event: EventHook) -> None:
         self._realm = realm
         self._render = render
         self._on_event = on_event
-        # The built-in renderers look at the error's kind only, so each answer is made once. An application's
-        # own kinds of error may hold anything, and are rendered each time.
+        # The built-in renderers look only at the kind of the error, so each answer is made once. An
+        # application's own kinds may hold anything and are rendered each time.
         self._prepared = lru_cache(maxsize=256)(self._prepare)
         self._is_built_in = render in (render_json, problem_details)
 
@@ -74,14 +78,11 @@ class Responder:
         try:
             response = self._render(error, environ)
             if not isinstance(response, Response):
-                raise TypeError(
-                    f"render returned a {type(response).__name__}, not a werkzeug.wrappers.Response"
-                )
+                raise TypeError(f"render returned {a(response)}, not a werkzeug.wrappers.Response")
         except Exception as exc:  # noqa: BLE001
-            # A page that fails to render must not turn a refusal into a 500.
+            # A renderer that breaks must not turn a refusal into a 500.
             emit(self._on_event, CallableFailed(argument="render", cause=type(exc).__name__))
             response = render_json(error, environ)
-        # What a renderer must not decide: the status, the challenge and `no-store`.
         response.status_code = error.status
         for name, value in error.own_headers(self._realm):
             response.headers[name] = value

@@ -9,7 +9,7 @@ from jwt_middleware.errors import AuthError, MissingToken
 
 # The dots matter: a client header always arrives under HTTP_..., so no client can write these keys.
 CLAIMS = "jwt_middleware.claims"
-TOKEN = "jwt_middleware.token"  # noqa: S105  # The name of a key, no password.
+TOKEN = "jwt_middleware.token"  # noqa: S105  # The name of a key, not a password.
 ERROR = "jwt_middleware.error"
 
 _CLIENT_ID = ("client_id", "azp", "cid", "appid")
@@ -18,12 +18,12 @@ _MUTABLE = frozenset({dict, list})
 
 
 class AccessToken:
-    """The verified claims of one token, as values that cannot be changed.
+    """The verified claims of one token. They cannot be changed.
 
-    A `Verifier` makes these and may hand the same one to many requests, so everything mutable is copied
-    on the way out: change what `claims`, `header` or `get` return as you like.
+    A `Verifier` makes it and may give the same one to many requests. So `claims`, `header` and
+    `get` return copies, which you may change.
 
-    Constructing one verifies nothing, and takes over the lists and dicts inside `claims`.
+    Constructing one verifies nothing. It keeps `claims` without copying them.
     """
 
     __slots__ = ("_claims", "_header", "_nested")
@@ -34,14 +34,17 @@ class AccessToken:
         self._nested: tuple[tuple[str, Callable[[Any], Any]], ...] | None = None
 
     def __repr__(self) -> str:
-        return f"AccessToken(issuer={self.issuer!r}, subject={self.subject!r}, id={self.id!r}, expires_at={self.expires_at!r})"
+        return (
+            f"AccessToken(issuer={self.issuer!r}, subject={self.subject!r}, id={self.id!r},"
+            f" expires_at={self.expires_at!r})"
+        )
 
     @property
     def claims(self) -> dict[str, Any]:
         """All claims as they were signed; a new dict at each access."""
         claims = self._claims.copy()
         if self._nested is None:
-            # Found once for all requests to come with the same token.
+            # Found once for all later requests with the same token.
             mutable = [
                 (name, _copier(value)) for name, value in claims.items() if type(value) in _MUTABLE
             ]
@@ -61,7 +64,10 @@ class AccessToken:
         return _copy(self._claims.get(name, default))
 
     def strings(self, name: str) -> tuple[str, ...]:
-        """Return the strings of a claim that is one or a list of them, such as roles; none of any other claim."""
+        """Return the strings of a claim, such as roles: of one string, or of a list.
+
+        Other members of a list are left out. A claim of another type has no strings.
+        """
         value = self._claims.get(name)
         return (value,) if isinstance(value, str) else tuple(_strings(value))
 
@@ -73,24 +79,24 @@ class AccessToken:
 
     @property
     def subject(self) -> str | None:
-        """``sub``: whom the token speaks of. Unique only together with `issuer`."""
+        """``sub``: whom the token is about. It is unique only together with `issuer`."""
         value: str | None = self._claims.get("sub")
         return value
 
     @property
     def audience(self) -> tuple[str, ...]:
-        """``aud`` as a tuple, whether it was one string or several."""
+        """``aud`` as a tuple, also if it was one string."""
         return self.strings("aud")
 
     @property
     def id(self) -> str | None:
-        """``jti``. Unique only together with `issuer`."""
+        """``jti``. It is unique only together with `issuer`."""
         value: str | None = self._claims.get("jti")
         return value
 
     @property
     def client_id(self) -> str | None:
-        """``client_id`` (RFC 9068 §2.2), or ``azp``, ``cid`` or ``appid`` where an issuer writes that instead."""
+        """``client_id`` (RFC 9068 §2.2), or else ``azp``, ``cid`` or ``appid``."""
         value = next((self._claims[name] for name in _CLIENT_ID if name in self._claims), None)
         return value if isinstance(value, str) else None
 
@@ -102,13 +108,13 @@ class AccessToken:
 
     @property
     def expires_at(self) -> float | None:
-        """``exp``, in seconds since the epoch: the token is refused from then on."""
+        """``exp``, in seconds since the epoch. From then on the token is refused."""
         value: float | None = self._claims.get("exp")
         return value
 
     @property
     def scopes(self) -> frozenset[str]:
-        """``scope`` (RFC 9068 §2.2.3), or ``scp`` where an issuer writes that instead; string or list."""
+        """``scope`` (RFC 9068 §2.2.3), or else ``scp``, as a string or a list."""
         value = self._claims["scope"] if "scope" in self._claims else self._claims.get("scp")
         return _split(value) if isinstance(value, str) else frozenset(_strings(value))
 
@@ -116,8 +122,9 @@ class AccessToken:
 def token_from(environ: WSGIEnvironment) -> AccessToken:
     """Return the verified token of this request.
 
-    Raises `MissingToken` where the request has none, or the failure itself below a `delegate` rule.
-    Where a token is optional, ``environ.get("jwt_middleware.token")`` asks without raising.
+    Raises `MissingToken` if the request has no token. Under a `delegate` rule, raises the failure
+    of its token. If a token is optional, use ``environ.get("jwt_middleware.token")``, which returns
+    None.
     """
     token = environ.get(TOKEN)
     if isinstance(token, AccessToken):
@@ -129,8 +136,8 @@ def token_from(environ: WSGIEnvironment) -> AccessToken:
 def with_shared_parts(claims: dict[str, Any]) -> dict[str, Any]:
     """Return equal claims that share with other tokens what recurs in all of them.
 
-    It saves a third of the memory of a token that is kept. Interning would do the same, but Python 3.12 never
-    frees an interned string.
+    It saves a third of the memory of a token that is kept. Interning would do the same, but Python
+    3.12 never frees an interned string.
     """
     shared = dict(zip(_shared(tuple(claims)), claims.values(), strict=True))
     for name in _RECURRING:
@@ -150,7 +157,7 @@ def _shared(value: Any) -> Any:
 
 @lru_cache(maxsize=1024)
 def _split(scope: str) -> frozenset[str]:
-    # RFC 6749 §3.3: scopes are separated by spaces, and by nothing else that looks empty.
+    # RFC 6749 §3.3: only spaces separate scopes, and no other white space.
     return frozenset(word for word in scope.split(" ") if word)
 
 
@@ -161,13 +168,13 @@ def _strings(value: object) -> list[str]:
 
 
 def _copier(value: dict[str, Any] | list[Any]) -> Callable[[Any], Any]:
-    """Return the cheapest function that makes an independent copy of the value."""
+    """Return the fastest function that makes an independent copy of the value."""
     members = value.values() if isinstance(value, dict) else value
     return type(value).copy if _MUTABLE.isdisjoint(map(type, members)) else _copy
 
 
 def _copy(value: Any) -> Any:
-    # copy.deepcopy takes twenty times as long; JSON has only two kinds that can be changed.
+    # copy.deepcopy takes twenty times as long. JSON has only two types that can be changed.
     if type(value) is dict:
         return {name: _copy(member) for name, member in value.items()}
     if type(value) is list:

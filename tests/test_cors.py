@@ -295,7 +295,7 @@ def test_exc_info_and_write_reach_the_server(verifier):
         pytest.param({"origins": []}, "origins: write a list", id="none"),
         pytest.param({"origins": APP}, "origins: write a list", id="text"),
         pytest.param({"origins": None}, "origins: write a list", id="None"),
-        pytest.param({"origins": [5]}, "a int is not an origin", id="number"),
+        pytest.param({"origins": [5]}, "an int is not an origin", id="number"),
         pytest.param(
             {"origins": [f"{APP}/"]},
             "is not an origin; write scheme, host and port only",

@@ -7,7 +7,7 @@ from jwt_middleware.policy.rules import REQUIRED, Mode, Rule
 
 
 class Decision:
-    """What the policy asks of one request: the strictest mode, and every rule that must be satisfied."""
+    """What the policy asks of one request: the strictest mode, and every rule to satisfy."""
 
     __slots__ = ("mode", "rules")
 
@@ -16,10 +16,11 @@ class Decision:
         self.rules = rules
 
     def combined_with(self, other: "Decision") -> "Decision":
-        """Return the decision that asks for all that both ask for."""
+        """Return the decision that asks for everything that both ask for."""
         return Decision(max(self.mode, other.mode), tuple(dict.fromkeys(self.rules + other.rules)))
 
 
+# What a request needs that no rule matches.
 TOKEN_REQUIRED = Decision(REQUIRED)
 
 
@@ -35,14 +36,14 @@ class Entry:
         self.base = sent.removesuffix("/*") or "/"
         self.prefix = sent[:-1] if sent.endswith("/*") else None
         self.methods = rule.methods
-        self.decision = Decision(rule.mode, (rule,))
+        self.decision = Decision(rule.demand.mode, (rule,))
 
     def covers(self, other: "Entry", method: str | None) -> bool:
-        """Tell whether every path of the other entry is one of this, for the method or (None) for all."""
+        """Tell whether this matches all paths of the other, for a method or (None) all methods."""
         return self.covers_paths(other) and (self.methods is None or method in self.methods)
 
     def covers_paths(self, other: "Entry") -> bool:
-        """Tell whether every path of the other entry is one of this."""
+        """Tell whether this matches every path that the other matches."""
         same = self.base == other.base and (self.prefix is not None or other.prefix is None)
         return same or (self.prefix is not None and other.base.startswith(self.prefix))
 

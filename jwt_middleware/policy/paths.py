@@ -1,4 +1,4 @@
-"""Paths as applications may read them: which ones have several meanings, and which ones mean the same.
+"""Paths as applications may read them: which have several meanings, and which mean the same.
 
 Paths are ``PATH_INFO`` values: the bytes of the decoded path, read as latin-1 (PEP 3333).
 """
@@ -6,10 +6,10 @@ Paths are ``PATH_INFO`` values: the bytes of the decoded path, read as latin-1 (
 import re
 from typing import Final
 
-# Only what every router reads in the same way. Everything else is looked at more closely.
+# Only what every router reads in the same way. All other paths are looked at more closely.
 _ORDINARY: Final = re.compile(r"/|(?:/(?![.@])[!-$&-.0-\[\]-~]+)+").fullmatch
 
-# The server has decoded the path once. A second decoding, by a proxy or an application, would change it.
+# The server has decoded the path once. If a proxy or an application decodes it again, it changes.
 _ENCODED_TWICE: Final = re.compile(r"(?i)%(?:25)*(?:2e|2f|5c|00)").search
 _DOT_SEGMENT: Final = re.compile(r"(?i)(?:\A|/)\.{1,2}(?:(?:;|%(?:25)*3b)[^/]*)?(?:/|\Z)").search
 _CONTROL_CHARACTER: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]").search
@@ -23,8 +23,9 @@ def is_ordinary(path: str) -> bool:
 def ambiguity(path: str) -> str | None:
     """Return why applications may read the path in different ways; None if all read it alike.
 
-    RFC 3986 §6.2.2 and §6.2.3 let a receiver resolve dot segments. Servers and frameworks also decode twice,
-    turn backslashes around, and drop control characters and bytes that are not UTF-8.
+    RFC 3986 §6.2.2 and §6.2.3 let a receiver resolve dot segments. Servers and frameworks also
+    decode twice, turn backslashes into slashes, and drop control characters and bytes that are not
+    UTF-8.
     """
     try:
         text = path.encode("latin-1").decode()
@@ -42,14 +43,15 @@ def ambiguity(path: str) -> str | None:
 
 
 def reduced(path: str) -> str:
-    """Return the path without what lenient routers ignore: repeated and trailing slashes, and leading ``@@``.
+    """Return the path without what lenient routers ignore.
 
-    ``/@@admin`` is the view ``admin`` in Pyramid's traversal.
+    These are repeated and trailing slashes, and leading ``@@`` of a segment: ``/@@admin`` is the
+    view ``admin`` in Pyramid's traversal.
     """
     segments = [segment.removeprefix("@@") for segment in path.split("/")]
     return "/" + "/".join(filter(None, segments))
 
 
 def path_info(text: str) -> str:
-    """Return the ``PATH_INFO`` of a path that is written as text. Lone surrogates stand for raw bytes."""
+    """Return the ``PATH_INFO`` of a path written as text. Lone surrogates stand for raw bytes."""
     return text.encode(errors="surrogateescape").decode("latin-1")
