@@ -3,6 +3,7 @@
 import base64
 import hmac
 import json
+import math
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -26,6 +27,10 @@ ISSUER = "https://id.example.com"
 AUDIENCE = "https://api.example.com"
 SECRET = "a secret of more than sixty-four bytes, which is enough for HS512 as well"
 NOW = 1_800_000_000
+# Values for tables of wrong arguments.
+HUGE = pytest.param(10**5000, id="more digits than Python writes")
+NOT_WHOLE = [-1, 1.0, 2**31, math.nan, "1", None, True, HUGE]
+NOT_SECONDS = [-1, -0.001, 2**31, math.inf, -math.inf, math.nan, "1", None, True, [1], HUGE]
 
 
 class Clock(FrozenClock):

@@ -182,7 +182,9 @@ def test_from_cookie_with_impossible_name_is_refused(name):
 
 def test_from_cookie_shows_nothing_of_a_request_it_was_mistaken_for():
     """Where the maker itself is called with environ, the credential stays out of the traceback."""
-    with pytest.raises(ConfigurationError, match=r"^name: a dict is not the name of a cookie") as caught:
+    with pytest.raises(
+        ConfigurationError, match=r"^name: a dict is not the name of a cookie"
+    ) as caught:
         from_cookie({"HTTP_AUTHORIZATION": "Bearer a.b.c"})
 
     assert "Bearer" not in str(caught.value)

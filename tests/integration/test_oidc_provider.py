@@ -34,7 +34,7 @@ def install(folder):
         staged.mkdir()
         for file in ("package.json", "package-lock.json"):
             shutil.copy(SOURCES / file, staged)
-        options = "ci --ignore-scripts --no-audit --no-fund --engine-strict".split()
+        options = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--engine-strict"]
         command = [program("npm"), *options]
         subprocess.run(command, cwd=staged, check=True, capture_output=True, text=True, timeout=180)
         # The rename fails if another run was faster. Then its folder is used.
