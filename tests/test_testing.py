@@ -284,7 +284,7 @@ def test_kit_does_without_pytest():
 
 def test_wrong_issuer_or_algorithm_is_a_configuration_error():
     """The kit checks no less than the classes that it stands on."""
-    with pytest.raises(ConfigurationError, match="^algorithm: "):
+    with pytest.raises(ConfigurationError, match=r"^algorithm: "):
         FakeIssuer(algorithm="HS256")
-    with pytest.raises(ConfigurationError, match="^issuer: "):
+    with pytest.raises(ConfigurationError, match=r"^issuer: "):
         FakeIssuer(issuer="").verifier()
