@@ -1,4 +1,4 @@
-"""The documents: their examples run, and what they name exists."""
+"""The documents: their examples run, and the names in them exist."""
 
 import ast
 import json
@@ -26,7 +26,7 @@ def examples(name):
 
 @pytest.fixture
 def names(monkeypatch, tmp_path):
-    """What the examples may take for granted."""
+    """The names that the examples use without defining them."""
     from django.conf import settings
 
     if not settings.configured:
@@ -53,7 +53,7 @@ def names(monkeypatch, tmp_path):
     "name", ["README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))]
 )
 def test_examples_run_one_after_the_other(name, names):
-    """Pasted in order into one session, the examples of a document work."""
+    """The examples of a document run in order in one session."""
     for example in examples(name):
         exec(compile(example, name, "exec"), names)
 
@@ -70,7 +70,7 @@ def test_tests_in_the_testing_document_pass(tmp_path):
 
 
 def test_smallest_example_does_what_it_says(names):
-    """The README's first example greets whoever has a token, and nobody else."""
+    """The first example of the README greets users with a token, and refuses others."""
     exec(examples("README.md")[0], names)
     app = TestApp(names["app"])
     key = names["SecretKey"](SECRET)
@@ -96,7 +96,7 @@ def test_django_example_answers_as_the_middleware_does(names):
 
 
 def test_security_document_names_tests_that_exist():
-    """Each claim in SECURITY.md is backed by a test of that name."""
+    """Each test that SECURITY.md names exists."""
     tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
     named = set(re.findall(r"`(test_\w+)`", (ROOT / "SECURITY.md").read_text()))
 
@@ -120,7 +120,7 @@ def test_links_between_documents_lead_somewhere():
     "path", sorted((ROOT / "tests").rglob("test_*.py")), ids=lambda path: path.stem
 )
 def test_every_test_states_its_law(path):
-    """A test without a docstring does not say what it is for."""
+    """Every test has a docstring."""
     tests = [
         node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)
     ]

@@ -76,7 +76,7 @@ def shown(problems):
 
 
 def test_no_spelling_reaches_a_view_without_what_its_rule_asks_for(explored):
-    """A view never runs without a sufficient credential, and sees only the claims that were sent."""
+    """A view never runs without a sufficient credential, and sees only the claims of the token."""
     requests = [request for request in explored.requests() if not is_preflight(request[2])]
 
     bypasses = list(explored.bypasses(requests))
