@@ -48,6 +48,46 @@ def test_wrong_whole_number_is_named(problems, value):
     assert problem.endswith("write a whole number, 1 or more and less than 2^31")
 
 
+@pytest.mark.parametrize("url", ["https://a.example/jwks.json", "https://a.example:8443"])
+def test_https_url_has_no_problem(problems, url):
+    """Keys are fetched over HTTPS."""
+    problems.url("a", url, allow_http=False)
+
+    assert problems.raise_if_any() is None
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        pytest.param(5, id="number"),
+        pytest.param("a.example/jwks.json", id="no scheme"),
+        pytest.param("https:///jwks.json", id="no host"),
+        pytest.param("https://me:secret@a.example", id="password"),
+        pytest.param("https://a.example:x", id="port"),
+        pytest.param("https://a.example/#x", id="fragment"),
+        pytest.param("https://a.example/ x", id="space"),
+        pytest.param("http://a.example", id="http"),
+        pytest.param("ftp://a.example", id="another scheme"),
+    ],
+)
+def test_wrong_url_is_named(problems, url):
+    """The problem says what to write, and does not repeat a password."""
+    problems.url("a", url, allow_http=False)
+
+    (problem,) = found(problems)
+    assert problem.startswith("a: ")
+    assert "https" in problem
+    assert "secret" not in problem
+
+
+def test_http_url_can_be_allowed(problems):
+    """``allow_http=True`` is for development. A truthy value is not enough."""
+    problems.url("a", "http://localhost", allow_http=True)
+    problems.url("b", "http://localhost", allow_http=1)
+
+    assert [problem[:2] for problem in found(problems)] == ["b:"]
+
+
 def test_good_arguments_have_no_problem(problems):
     """Only wrong arguments are named, in the order of the checks."""
     problems.whole("a", 0, least=1)

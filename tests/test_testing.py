@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import freezegun
 import pytest
@@ -222,33 +223,42 @@ def test_claims_environ_does_not_pass_the_middleware(issuer):
     app.get("/", extra_environ=claims_environ("alice"), status=401)
 
 
-@pytest.fixture(params=["freezegun", "time-machine"])
-def frozen(request):
-    """A stopped clock of a library. It has the method `tick`."""
-    if request.param == "freezegun":
-        with freezegun.freeze_time("2027-01-15") as moved:
-            yield moved
-    else:
-        with time_machine.travel("2027-01-15", tick=False) as traveller:
-            yield type("Frozen", (), {"tick": lambda self, seconds: traveller.shift(seconds)})()
+@contextmanager
+def by_freezegun():
+    """Freeze the time with freezegun; yield a function that moves it."""
+    with freezegun.freeze_time("2027-01-15") as frozen:
+        yield frozen.tick
 
 
-def test_libraries_move_the_default_clocks(frozen, fake_issuer):
+@contextmanager
+def by_time_machine():
+    """Freeze the time with time-machine; yield a function that moves it."""
+    with time_machine.travel("2027-01-15", tick=False) as traveller:
+        yield traveller.shift
+
+
+LIBRARIES = {"freezegun": by_freezegun, "time-machine": by_time_machine}
+
+
+@pytest.mark.parametrize("freeze", LIBRARIES.values(), ids=LIBRARIES)
+def test_libraries_move_the_default_clocks(freeze, fake_issuer):
     """Without `clock`, tokens expire and keys age by the time of the library."""
     app = client(fake_issuer.verifier())
-    headers = fake_issuer.bearer("alice")
-    app.get("/", headers=headers)
-    fake_issuer.fail("500")
-    frozen.tick(606)
-    expired = app.get("/", headers=headers, status=401)
-    frozen.tick(65 * 60)
+    with freeze() as tick:
+        headers = fake_issuer.bearer("alice")
+        app.get("/", headers=headers)
+        fake_issuer.fail("500")
+        tick(606)
+        expired = app.get("/", headers=headers, status=401)
+        tick(65 * 60)
 
-    assert expired.json["reason"] == "token_expired"
-    app.get("/", headers=fake_issuer.bearer("alice"), status=503)
+        assert expired.json["reason"] == "token_expired"
+        app.get("/", headers=fake_issuer.bearer("alice"), status=503)
 
 
+@pytest.mark.parametrize("freeze", LIBRARIES.values(), ids=LIBRARIES)
 @pytest.mark.parametrize("kind", ["memory", "SQLite"])
-def test_libraries_move_the_clocks_of_stores_and_sessions(frozen, tmp_path, kind):
+def test_libraries_move_the_clocks_of_stores_and_sessions(freeze, tmp_path, kind):
     """Logout and the detection of reuse work at the time of the library."""
     store = MemoryStore() if kind == "memory" else SQLiteStore(tmp_path / "sessions.db")
     key = PrivateKey(generate_private_pem("ES256"), algorithm="ES256")
@@ -256,16 +266,17 @@ def test_libraries_move_the_clocks_of_stores_and_sessions(frozen, tmp_path, kind
     verifier = Verifier(
         key.public_key(), issuer=ISSUER, audience=AUDIENCE, revocations=Revocations(store)
     )
-    reused, ended = issuer.grant("alice"), issuer.grant("bob")
-    issuer.refresh(reused["refresh_token"])
-    frozen.tick(11)
-    with pytest.raises(InvalidGrant) as caught:
+    with freeze() as tick:
+        reused, ended = issuer.grant("alice"), issuer.grant("bob")
         issuer.refresh(reused["refresh_token"])
-    issuer.revoke(ended["refresh_token"])
+        tick(11)
+        with pytest.raises(InvalidGrant) as caught:
+            issuer.refresh(reused["refresh_token"])
+        issuer.revoke(ended["refresh_token"])
 
-    assert caught.value.reason == "refresh_token_reused"
-    assert refused(verifier, reused["access_token"]) == ("token_revoked", None)
-    assert refused(verifier, ended["access_token"]) == ("token_revoked", None)
+        assert caught.value.reason == "refresh_token_reused"
+        assert refused(verifier, reused["access_token"]) == ("token_revoked", None)
+        assert refused(verifier, ended["access_token"]) == ("token_revoked", None)
 
 
 def test_kit_does_without_pytest():
