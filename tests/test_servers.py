@@ -418,7 +418,7 @@ def test_workers_share_their_sessions(place):
             == "refresh_token_revoked"
         )
         other = server.log_in(1)
-        assert server.ask("POST", "/logout-everywhere", other).status == 200
+        assert server.ask("POST", "/logout", other).status == 200
     with running(workers, JWT_STORE=place) as server:
         assert {
             server.ask("GET", "/resource", line).reason for line in (credential(granted), other)
