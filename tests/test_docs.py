@@ -60,7 +60,7 @@ def test_examples_run_one_after_the_other(name, names):
 
 
 def test_smallest_example_does_what_it_says(names):
-    """The README's first example greets whoever has a token, and nobody else."""
+    """The README's first example greets a user with a token, and refuses a request without one."""
     exec(examples("README.md")[0], names)
     app = TestApp(names["app"])
     key = names["SecretKey"](SECRET)
@@ -136,7 +136,7 @@ def test_every_reason_says_what_to_do(reason):
 
 
 def test_every_public_name_is_documented():
-    """Whatever the package exports is mentioned in README or docs."""
+    """Each name that the package exports is mentioned in README or docs."""
     text = "".join(
         path.read_text()
         for path in DOCUMENTS
