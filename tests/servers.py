@@ -58,7 +58,7 @@ REDIS_SERVERS = {"redis": redis, "valkey": valkey}
 
 
 def free_port():
-    """Return a port of the loopback interface that nobody listens on."""
+    """Return a port of the loopback interface on which no process listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]

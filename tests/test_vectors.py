@@ -1,6 +1,6 @@
 """Published vectors of Wycheproof, the RFCs and other libraries: where we differ, and why.
 
-The vectors are in a folder beside the repository. These tests are skipped without it.
+The vectors are in a folder next to the repository. These tests are skipped without it.
 """
 
 import json
@@ -17,7 +17,7 @@ from tests.conftest import SECRET, bearer, client, sign_raw
 
 VECTORS = Path(os.environ.get("VECTORS", Path(__file__).parents[2] / "shared" / "vectors"))
 pytestmark = pytest.mark.skipif(
-    not VECTORS.is_dir(), reason="the published vectors are not beside the repository"
+    not VECTORS.is_dir(), reason="the published vectors are not next to the repository"
 )
 
 FILES = {
@@ -445,7 +445,7 @@ TOO_WEAK = {"joserfc_fixtures": {b"secret": 3, b"rfc": 3}, "pyjwt_suite_tokens":
 
 @pytest.mark.parametrize("name", TOO_WEAK)
 def test_tokens_of_short_secrets_have_valid_signatures(name):
-    """Only `SecretKey` refuses short secrets. Their signatures are computed as in other libraries."""
+    """Only `SecretKey` refuses short secrets. Their signatures are valid as elsewhere."""
     found = Counter()
     for case in load(name):
         if category(case["token"]) == "compact JWS" and algorithm_of(case["token"]) in HMAC:

@@ -7,17 +7,17 @@ import re
 from typing import Final
 
 # Only what every router reads in the same way. All other paths are looked at more closely.
-_ORDINARY: Final = re.compile(r"/|(?:/(?![.@])[!-$&-.0-\[\]-~]+)+").fullmatch
+_ORDINARY: Final = r"/|(?:/(?![.@])[!-$&-.0-\[\]-~]+)+"
 
 # The server has decoded the path once. If a proxy or an application decodes it again, it changes.
-_ENCODED_TWICE: Final = re.compile(r"(?i)%(?:25)*(?:2e|2f|5c|00)").search
-_DOT_SEGMENT: Final = re.compile(r"(?i)(?:\A|/)\.{1,2}(?:(?:;|%(?:25)*3b)[^/]*)?(?:/|\Z)").search
-_CONTROL_CHARACTER: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]").search
+_ENCODED_TWICE: Final = r"(?i)%(?:25)*(?:2e|2f|5c|00)"
+_DOT_SEGMENT: Final = r"(?i)(?:\A|/)\.{1,2}(?:(?:;|%(?:25)*3b)[^/]*)?(?:/|\Z)"
+_CONTROL_CHARACTER: Final = r"[\x00-\x1f\x7f-\x9f]"
 
 
 def is_ordinary(path: str) -> bool:
     """Tell cheaply that a path has one meaning and is reduced. False decides nothing."""
-    return _ORDINARY(path) is not None
+    return re.fullmatch(_ORDINARY, path) is not None
 
 
 def ambiguity(path: str) -> str | None:
@@ -33,11 +33,11 @@ def ambiguity(path: str) -> str | None:
         return "it is not UTF-8"
     if "\\" in text:
         return "it contains a backslash"
-    if _CONTROL_CHARACTER(text):
+    if re.search(_CONTROL_CHARACTER, text):
         return "it contains a control character"
-    if _ENCODED_TWICE(text):
+    if re.search(_ENCODED_TWICE, text):
         return "it contains a dot, slash, backslash or NUL that is still encoded"
-    if _DOT_SEGMENT(text):
+    if re.search(_DOT_SEGMENT, text):
         return "it contains a dot segment"
     return None
 

@@ -102,7 +102,7 @@ def provider(tmp_path_factory):
     """A running OpenID provider. Its keys may be rotated by any test."""
     node, packages, folder = program("node"), installed(), tmp_path_factory.mktemp("oidc_provider")
     shutil.copy(SOURCES / "server.mjs", folder)
-    # Node looks for packages beside the program.
+    # Node looks for packages in the folder of the program.
     (folder / "node_modules").symlink_to(packages)
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     with subprocess.Popen([node, "server.mjs"], cwd=folder, text=True, **pipes) as process:

@@ -330,7 +330,7 @@ def test_workers_share_their_sessions(place):
         assert open_with(*map(credential, [granted, *renewed])) == {"token_revoked"}
         assert refresh(renewed[0])["reason"] == "refresh_token_revoked"
         other = server.log_in(1)
-        assert server.ask("POST", "/logout-everywhere", other).status == 200
+        assert server.ask("POST", "/logout", other).status == 200
     with demo(workers, JWT_STORE=place) as server:
         assert open_with(credential(granted), other) == {"token_revoked"}
         assert open_with(server.log_in(1)) == {200}
