@@ -1,4 +1,4 @@
-"""The three stores: one contract, and what is particular to each."""
+"""The three stores: the contract that all keep, and the laws of each."""
 
 import gc
 import multiprocessing
@@ -10,7 +10,9 @@ import sqlite3
 import stat
 import sys
 import threading
-from contextlib import closing, suppress
+import weakref
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
 
 import pytest
 from cryptography import x509
@@ -19,7 +21,6 @@ from hypothesis import strategies as st
 
 from jwt_middleware import ConfigurationError, MemoryStore, RedisStore, SQLiteStore, StoreError
 from jwt_middleware.events import StoreExposed, StoreFull
-from jwt_middleware.stores import sqlite
 from jwt_middleware.testing.store_contract import ENDED, LATER, StoreContract
 from tests.conftest import Clock
 from tests.origin import identity
@@ -61,6 +62,18 @@ class TestRedisStore(StoreContract):
             yield RedisStore(client)
 
 
+class Text(str):
+    """A str that tells whether anybody still holds it, through a weak reference."""
+
+    __slots__ = ("__weakref__",)
+
+
+def alive(references):
+    """Return how many of the references are alive."""
+    gc.collect()
+    return sum(reference() is not None for reference in references)
+
+
 @given(
     st.lists(
         st.tuples(
@@ -70,8 +83,8 @@ class TestRedisStore(StoreContract):
         )
     )
 )
-def test_memory_store_is_a_dict_with_ends(steps):
-    """Whatever is done in whatever order, it answers as a plain dict that looks at each end."""
+def test_memory_store_is_a_dict_with_expiries(steps):
+    """After any steps in any order it answers like a plain dict that checks each expiry."""
     clock = Clock()
     store, model = MemoryStore(clock=clock), {}
     for number, (step, key, seconds) in enumerate(steps):
@@ -163,35 +176,42 @@ def test_memory_store_hides_nothing_from_a_broken_clock(clock):
 
 
 def test_memory_store_forgets_what_has_expired(clock):
-    """What has expired takes no memory for long, and makes room before anything else goes."""
-    events = []
+    """Expired entries are soon dropped, and they make room before the store counts as full."""
+    events, old = [], []
     store = MemoryStore(max_entries=1000, clock=clock, on_event=events.append)
     for number in range(1000):
-        store.put(f"old{number}", "x", clock.now + 10)
+        key = Text(f"old{number}")
+        old.append(weakref.ref(key))
+        store.put(key, "x", clock.now + 10)
+    del key
+    assert alive(old) == 1000
     clock.now += 10
     for number in range(1000):
         store.put(f"new{number}", "x", clock.now + 10)
 
-    assert len(store._entries) == len(store._ends) == 1000
+    assert alive(old) == 0
     assert events == []
 
 
-def test_memory_store_grows_no_ends_for_one_key(clock):
-    """Setting one key again and again takes no memory, whether it ends later each time or sooner."""
-    store = MemoryStore(clock=clock)
+def test_memory_store_takes_no_memory_for_old_expiries(clock):
+    """Setting one key again and again takes no memory, with a later or an earlier expiry."""
+    store, keys = MemoryStore(clock=clock), []
     for number in range(1000):
-        store.put("a", "x", clock.now + number)
-        store.put("b", "x", clock.now + 5000 - number)
+        later, earlier = Text("a"), Text("b")
+        keys += [weakref.ref(later), weakref.ref(earlier)]
+        store.put(later, "x", clock.now + number)
+        store.put(earlier, "x", clock.now + 5000 - number)
+    del later, earlier
 
-    assert len(store._ends) <= 2 * 2 + 64
-    clock.now += 4001
+    assert alive(keys) <= 2 * 2 + 64
+    clock.now += 5000
     for _ in range(50):
         store.put("c", "x", clock.now + 1)
-    assert store._entries.keys() == {"c"}
+    assert alive(keys) == 0
 
 
-def test_memory_store_tells_without_holding_its_lock(clock):
-    """A hook may use the store that it is told of."""
+def test_memory_store_emits_events_without_holding_its_lock(clock):
+    """`on_event` may use the store that the event is about."""
     store = MemoryStore(
         max_entries=1, clock=clock, on_event=lambda event: store.put("a", "told", clock.now + 20)
     )
@@ -423,69 +443,102 @@ def test_sqlite_folder_that_was_deleted_is_an_outage(tmp_path):
     assert store.get("a") is None
 
 
+@contextmanager
+def largest_file(size):
+    """Let no file of this process grow beyond so many bytes."""
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no such limit on this system")
 def test_full_disk_is_an_outage(path):
-    """What cannot be written is told, and what was written stays."""
+    """What cannot be written raises, and what was written stays."""
     store = SQLiteStore(path)
     store.put("a", "one", LATER)
-    pages = store._connection().execute("PRAGMA page_count").fetchone()[0]
-    store._connection().execute(f"PRAGMA max_page_count = {pages}")
 
-    with pytest.raises(StoreError, match="full"):
+    with largest_file(64_000), pytest.raises(StoreError, match=r"^entries\.db: "):
         store.put("b", "x" * 100_000, LATER)
     assert store.get_many("ab") == ["one", None]
 
 
+class DeletingKey(str):
+    """A key that deletes its entry when it is passed to SQLite for the second time."""
+
+    __slots__ = ("path", "uses")
+
+    def __conform__(self, protocol):
+        self.uses += 1
+        if self.uses == 2:
+            with closing(sqlite3.connect(self.path, isolation_level=None)) as other:
+                other.execute("DELETE FROM entries")
+        return str(self)
+
+
 def test_entry_that_expires_while_it_is_read_is_replaced(path, clock):
-    """Between "there is one" and reading it, an entry may go; then ours is the first after all."""
+    """If the existing entry goes before `add` has read it, ours is the first after all."""
     store = SQLiteStore(path, clock=clock)
     store.put("a", "one", clock.now + 10)
-    run = store._run
+    key = DeletingKey("a")
+    key.path, key.uses = path, 0
 
-    def run_late(statement, *arguments):
-        if statement.startswith("SELECT value"):
-            run("DELETE FROM entries")
-        return run(statement, *arguments)
-
-    store._run = run_late
-
-    assert store.add("a", "two", clock.now + 10) is None
+    assert store.add(key, "two", clock.now + 10) is None
     assert store.get("a") == "two"
 
 
+def open_files(path):
+    """Return how often this process has the file open."""
+    links = []
+    for link in Path("/proc/self/fd").iterdir():
+        # The one that lists the folder is closed again.
+        with suppress(OSError):
+            links.append(os.readlink(link))
+    return links.count(str(path))
+
+
+needs_proc = pytest.mark.skipif(
+    not os.path.isdir("/proc/self/fd"), reason="open files cannot be counted on this system"
+)
+
+
+@needs_proc
 def test_sqlite_connections_end_with_their_threads(path):
-    """A thread that lives keeps its connection, one that is gone keeps no file open."""
-    store = SQLiteStore(path)
-    connections = []
+    """A living thread keeps its connection. A thread that has ended keeps no file open."""
+    store, counts = SQLiteStore(path), []
 
     def use():
         for _ in range(2):
             store.get("a")
-            connections.append(store._connection())
+            counts.append(open_files(path))
 
     thread = threading.Thread(target=use)
     thread.start()
     thread.join()
     gc.collect()
 
-    assert connections[0] is connections[1]
-    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
-        connections[0].execute("SELECT 1")
+    assert counts == [1, 1]
+    assert open_files(path) == 0
 
 
+@needs_proc
 def test_sqlite_connection_of_a_parent_is_not_closed_by_its_child(path, monkeypatch):
-    """What another process has opened is that one's to close, and is kept so that nothing else closes it."""
-    held = SQLiteStore(path)._connect()
+    """The child opens the file for itself, and leaves closing the parent's connection to it."""
+    store = SQLiteStore(path)
+    store.get("a")
     monkeypatch.setattr(os, "getpid", lambda: -1)
+    store.get("a")
+    gc.collect()
 
-    del held
-
-    connection = sqlite._of_the_parent.pop()
-    assert connection.execute("SELECT 1").fetchone() == (1,)
-    connection.close()
+    assert open_files(path) == 2
 
 
 def test_sqlite_store_says_where_it_is(path):
-    """What is printed is the file's path."""
+    """`repr` shows the path of the file."""
     assert repr(SQLiteStore(path)) == f"SQLiteStore({str(path)!r})"
 
 
@@ -517,9 +570,16 @@ def own_redis(request, tmp_path):
 @pytest.fixture
 def store(own_redis):
     """A store in that server, with a short time-out."""
-    store = RedisStore(own_redis.url, timeout=0.2)
-    yield store
-    store._client.close()
+    return RedisStore(own_redis.url, timeout=0.2)
+
+
+@pytest.fixture
+def other_client(own_redis):
+    """Another client of that server."""
+    from redis import Redis
+
+    with Redis.from_url(own_redis.url) as client:
+        yield client
 
 
 def test_redis_that_is_stopped_is_an_outage_until_it_is_back(own_redis, store):
@@ -575,7 +635,6 @@ def test_redis_that_answers_something_else_is_an_outage(answer):
         store = RedisStore(f"redis://127.0.0.1:{listener.getsockname()[1]}", timeout=0.2)
         with pytest.raises(StoreError):
             store.get("a")
-        store._client.close()
 
 
 @pytest.mark.parametrize("kind", REDIS_SERVERS)
@@ -585,14 +644,13 @@ def test_wrong_password_is_an_outage(tmp_path, kind):
         store = RedisStore(f"redis://:wrong-password@127.0.0.1:{server.port}/0")
         with pytest.raises(StoreError) as caught:
             store.get("a")
-        store._client.close()
 
     assert "wrong-password" not in f"{caught.value} {store!r}"
 
 
-def test_key_of_another_type_is_an_outage(own_redis, store):
-    """It is not absent: absent would mean that a token was never revoked."""
-    store._client.rpush("jwt_middleware:a", "x")
+def test_key_of_another_type_is_an_outage(other_client, store):
+    """It is not absent, because absent would mean that a token was not revoked."""
+    other_client.rpush("jwt_middleware:a", "x")
 
     for call in (
         lambda: store.get("a"),
@@ -603,9 +661,9 @@ def test_key_of_another_type_is_an_outage(own_redis, store):
             call()
 
 
-def test_value_that_is_no_text_is_an_outage(own_redis, store):
-    """What nobody of us wrote is not believed."""
-    store._client.set("jwt_middleware:a", b"\xff")
+def test_value_that_is_not_text_is_an_outage(other_client, store):
+    """A value that we cannot have written is not used."""
+    other_client.set("jwt_middleware:a", b"\xff")
 
     with pytest.raises(StoreError):
         store.get_many(["a"])
@@ -619,21 +677,21 @@ def test_prefix_keeps_stores_apart(redis):
     first.put("a", "one", LATER)
 
     assert (first.get("a"), second.get("a")) == ("one", None)
-    for each in (first, second):
-        each._client.close()
 
 
-def test_redis_entries_end_by_themselves(redis):
-    """Redis itself drops what has expired; nothing is left to be swept."""
-    store = RedisStore(redis.url)
-    store.put("a", "x", LATER + random.random())
-    store.add("b", "x", LATER)
-    store.put("c", "x", ENDED)
+def test_redis_entries_expire_by_themselves(redis):
+    """Redis itself drops what has expired, so nobody has to clear away."""
+    from redis import Redis
 
-    assert store._client.pttl("jwt_middleware:a") > 10**9
-    assert store._client.pttl("jwt_middleware:b") > 10**9
-    assert store._client.exists("jwt_middleware:c") == 0
-    store._client.close()
+    with Redis.from_url(redis.url) as client:
+        store = RedisStore(client)
+        store.put("a", "x", LATER + random.random())
+        store.add("b", "x", LATER)
+        store.put("c", "x", ENDED)
+
+        assert client.pttl("jwt_middleware:a") > 10**9
+        assert client.pttl("jwt_middleware:b") > 10**9
+        assert client.exists("jwt_middleware:c") == 0
 
 
 def test_redis_over_tls(tmp_path):
@@ -655,7 +713,6 @@ def test_redis_over_tls(tmp_path):
         trusting = RedisStore(f"rediss://localhost:{tls_port}?ssl_ca_certs={both}")
         trusting.put("a", "one", LATER)
         assert trusting.get("a") == "one"
-        trusting._client.close()
         with pytest.raises(StoreError, match="CERTIFICATE_VERIFY_FAILED"):
             RedisStore(f"rediss://localhost:{tls_port}").get("a")
 
