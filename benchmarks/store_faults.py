@@ -1,7 +1,7 @@
-"""What becomes of requests while a store of revocations is in trouble: `python -m benchmarks.store_faults`.
+"""Requests while the store of revocations fails: `python -m benchmarks.store_faults`.
 
-For each fault and each `on_failure`, requests go through the whole middleware from 16 threads while the fault
-lasts. Then it is mended, and a token that was revoked before must be refused again.
+For each fault and each `on_failure`, 16 threads send requests through the whole middleware during
+the fault. After it, a token that was revoked before must be refused again.
 """
 
 import argparse
@@ -21,6 +21,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+
+from redis import Redis
 
 from benchmarks.credentials import AUDIENCE, ISSUER, SECRET
 from jwt_middleware import (
@@ -70,7 +72,7 @@ class Site:
         return int(seen[0][:3])
 
     def load(self, count: int) -> tuple[Counter[int | str], float]:
-        """Send good requests from many threads; return their statuses, and how long the slowest took."""
+        """Send good requests from many threads; return their statuses and the longest time."""
 
         def request(_: int) -> tuple[int | str, float]:
             begin = time.perf_counter()
@@ -81,7 +83,7 @@ class Site:
         return Counter(status for status, _ in answers), max(seconds for _, seconds in answers)
 
     def recovery(self) -> float:
-        """Return how many seconds it takes until good tokens pass and the revoked one is refused."""
+        """Return the seconds until good tokens pass and the revoked one is refused."""
         begin = time.perf_counter()
         while self.get(self.good) != 200 or self.get(self.revoked) != 401:
             if time.perf_counter() - begin > 10:
@@ -96,7 +98,7 @@ def _hello(environ: object, start_response: Callable[..., object]) -> list[bytes
 
 
 def redis_faults(server: RedisServer) -> dict[str, Fault]:
-    """Return what may happen to a Redis server."""
+    """Return the faults of a Redis server."""
 
     def command(*words: str) -> None:
         subprocess.run(
@@ -167,7 +169,7 @@ def _answering(server: RedisServer, answer: bytes) -> Callable[[], None]:
 
 
 def sqlite_faults(store: SQLiteStore, path: Path, *, mounted: bool) -> dict[str, Fault]:
-    """Return what may happen to an SQLite file; some need a file system of their own."""
+    """Return the faults of an SQLite file; those of a mounted one need their own disk."""
     content = path.read_bytes
 
     def locked() -> Callable[[], None]:
@@ -338,18 +340,19 @@ def _with_redis(folder: Path, count: int) -> list[list[str]]:
         rows: list[list[str]] = []
         for name, fault in redis_faults(server).items():
             rows += examine(name, fault, store, count)
-        return rows + _wrong_type(store, count)
+        return rows + _wrong_type(server, store, count)
     finally:
         server.stop()
 
 
-def _wrong_type(store: RedisStore, count: int) -> list[list[str]]:
-    # Every token asks for its issuer's empty session name, so a list in its place meets each request.
+def _wrong_type(server: RedisServer, store: RedisStore, count: int) -> list[list[str]]:
+    # Every check without a session asks for the empty name, so each request finds this list.
     name = f"jwt_middleware:{entry_key('session', ISSUER, '')}"
 
     def fault() -> Callable[[], None]:
-        store._client.rpush(name, "x")
-        return lambda: store._client.delete(name)
+        client = Redis.from_url(server.url)
+        client.rpush(name, "x")
+        return lambda: client.delete(name)
 
     return examine("a key of the wrong type", fault, store, count)
 

@@ -172,7 +172,7 @@ class Revocations:
 
 
 def session_of(token: AccessToken) -> str | None:
-    """Return the ``sid`` of a token, or None if it has none that is a str."""
+    """Return the ``sid`` of a token, or None if it is not a str."""
     session = token.get("sid")
     return session if isinstance(session, str) else None
 

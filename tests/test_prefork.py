@@ -263,7 +263,7 @@ def test_uwsgi_refreshes_from_a_slow_server(origin, old, new, threads):
 
 
 def test_uwsgi_without_threads_is_tested(origin):
-    """uWSGI always runs threads from 2.0.27 on. On older Pythons an older uWSGI is tested."""
+    """From 2.0.27 on, uWSGI always runs threads. Older Pythons test an older uWSGI."""
     with uwsgi(origin, threads=False, processes=1) as server:
         assert server.statuses("a.b.c") == {401}
         log = server.log()

