@@ -7,6 +7,7 @@ the fault. After it, a token that was revoked before must be refused again.
 import argparse
 import gc
 import json
+import os
 import shutil
 import signal
 import socket
@@ -181,7 +182,7 @@ def sqlite_faults(store: SQLiteStore, path: Path, *, mounted: bool) -> dict[str,
         saved = {each: each.read_bytes() for each in path.parent.glob(f"{path.name}*")}
         for each in saved:
             each.unlink()
-        path.write_bytes(b"This is no database. " * 1000)
+        path.write_bytes(b"This is not a database. " * 1000)
 
         def mend() -> None:
             path.unlink()
@@ -285,6 +286,8 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=5000)
     count = parser.parse_args().requests
     rows: list[list[str]] = []
+    # SQLiteStore refuses a file that others can read, also one that is written again here.
+    os.umask(0o077)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if shutil.which("redis-server"):

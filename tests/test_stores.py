@@ -475,13 +475,13 @@ def test_new_sqlite_file_that_is_locked_is_an_outage(path):
 def test_file_of_another_format_is_an_outage(path):
     """Every call raises, and the file is not changed."""
     path.touch(0o600)
-    path.write_bytes(b"This is no database. " * 1000)
+    path.write_bytes(b"This is not a database. " * 1000)
     store = SQLiteStore(path)
     for _ in range(2):
         with pytest.raises(StoreError, match="not a database"):
             store.get("a")
 
-    assert path.read_bytes().startswith(b"This is no database.")
+    assert path.read_bytes().startswith(b"This is not a database.")
 
 
 def test_sqlite_file_that_was_corrupted_meanwhile_is_an_outage(path):

@@ -76,8 +76,8 @@ class SQLiteStore:
         """Return the values of all keys in their order, with one query."""
         if not keys:
             return []
-        ((row,), _) = self._run(_select(len(keys)), self._clock(), *keys)
-        return list(row)
+        rows, _ = self._run(_select(len(keys)), self._clock(), *keys)
+        return list(rows[0])
 
     def put(self, key: str, value: str, expires_at: float) -> None:
         """Set the value, and replace an existing one."""
@@ -205,12 +205,12 @@ def _mode_problem(path: str) -> str | None:
 
 
 def _identity(path: str) -> tuple[int, ...]:
-    """Return the process, what identifies the file, and the access of others to it.
+    """Return the process, and the file's mode, number and device.
 
-    If any of them changes, the file must be opened again.
+    If any of them changes, the file must be opened again: after a fork, after a chmod, or when the
+    file was replaced.
     """
     try:
-        status = os.stat(path)
+        return (os.getpid(), *os.stat(path)[:3])
     except FileNotFoundError:
         return (os.getpid(),)
-    return (os.getpid(), status.st_dev, status.st_ino, status.st_mode & 0o007)
