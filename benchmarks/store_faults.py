@@ -325,11 +325,7 @@ def main() -> None:
         print(f"| {' | '.join(cells)} |")
     print(
         json.dumps(
-            {
-                "exceptions or 500": sum(
-                    ":" in row[2] and ("500" in row[2] or "Error" in row[2]) for row in rows
-                )
-            }
+            {"exceptions or 500": sum("500: " in row[2] or "Error: " in row[2] for row in rows)}
         )
     )
 

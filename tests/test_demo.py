@@ -284,11 +284,11 @@ def test_command_line_serves_and_prints_curl_lines():
         pytest.param(
             ["--token-ttl", "0"],
             {},
-            "--token-ttl: 0 is not usable; write a whole number from 1 up",
+            "--token-ttl: 0 is not usable; write a whole number, 1 or more",
             id="bad life time",
         ),
-        pytest.param(["--sqlite", "no/such/folder/x.db"], {}, "there is no folder", id="bad file"),
-        pytest.param(["--redis", "http://x"], {}, "no URL of Redis", id="bad Redis"),
+        pytest.param(["--sqlite", "no/such/folder/x.db"], {}, "the folder ", id="bad file"),
+        pytest.param(["--redis", "http://x"], {}, "not a URL of Redis", id="bad Redis"),
         pytest.param(
             ["--redis", "redis://x", "--sqlite", "x"], {}, "not allowed with", id="two stores"
         ),
