@@ -1,4 +1,4 @@
-"""For your tests: what every store must do, as tests for a store of your own. Needs pytest."""
+"""For your tests: the promises of every store, as tests to run against a store of your own. Needs pytest."""
 
 from jwt_middleware.testing.store_contract import ENDED, LATER, StoreContract
 
