@@ -246,7 +246,7 @@ MISTAKES = {
     "impossible port": ("--port 70000", {}, "port must be 0-65535"),
     "unknown option": ("--colour", {}, "unrecognized arguments: --colour"),
     "bad lifetime": ("--token-ttl 0", {}, "access_ttl: 0 is not usable; write a whole number"),
-    "bad file": ("", {"JWT_STORE": "no/such/folder/x.db"}, "there is no folder"),
+    "bad file": ("", {"JWT_STORE": "no/such/folder/x.db"}, "does not exist"),
     "bad Redis": ("", {"JWT_STORE": "http://x"}, "URL of Redis"),
     "weak secret": ("", {"JWT_SECRET": "short"}, "secret: 5 bytes are too short"),
 }
