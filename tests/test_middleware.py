@@ -295,10 +295,12 @@ def test_refusal_is_reported_once_without_token(verifier, events):
 
 
 def test_delegated_failure_is_reported(verifier, events):
-    """A failure under a `delegate` rule is an event too."""
-    client(verifier, policy=POLICY, on_event=events.append).get("/delegate")
+    """A bad token under a `delegate` rule is an event. A missing one is not a refusal."""
+    app = client(verifier, policy=POLICY, on_event=events.append)
+    app.get("/delegate")
+    app.get("/delegate", headers=bearer("a.b.c"))
 
-    assert [event.reason for event in events] == ["token_missing"]
+    assert [event.reason for event in events] == ["token_malformed"]
 
 
 def test_broken_hook_changes_no_answer(verifier):

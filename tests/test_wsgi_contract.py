@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from werkzeug.wrappers import Response
 
 from jwt_middleware import (
+    InsufficientScope,
     InvalidToken,
     JWTMiddleware,
     MissingToken,
@@ -233,17 +234,20 @@ def test_accepted_app_may_restart_its_response_with_exc_info(verifier):
 FAILURES = [
     pytest.param(ValueError("own"), id="exception"),
     pytest.param(KeyError("jwt_middleware.claims"), id="missing key"),
-    pytest.param(MissingToken(), id="refusal"),
-    pytest.param(InvalidToken("signature_invalid"), id="refusal with a cause"),
     pytest.param(SystemExit(3), id="exit"),
     pytest.param(KeyboardInterrupt(), id="interrupt"),
+]
+REFUSALS = [
+    pytest.param(MissingToken(), id="refusal"),
+    pytest.param(InvalidToken("signature_invalid"), id="refusal with a reason"),
+    pytest.param(InsufficientScope(scopes=["a"]), id="refusal with scopes"),
 ]
 
 
 @pytest.mark.parametrize("path", ["/", "/public", "/optional", "/delegate"])
 @pytest.mark.parametrize("failure", FAILURES)
 def test_exception_of_the_app_passes_unchanged(verifier, failure, path):
-    """An exception of the application reaches the server, also an `AuthError`."""
+    """An exception of the application reaches the server."""
 
     def app(environ, start_response):
         raise failure
@@ -258,7 +262,52 @@ def test_exception_of_the_app_passes_unchanged(verifier, failure, path):
     assert (server.calls, events) == ([], [])
 
 
-@pytest.mark.parametrize("failure", FAILURES)
+@pytest.mark.parametrize("started", [False, True], ids=["before the start", "after the start"])
+@pytest.mark.parametrize("path", ["/", "/public", "/optional", "/delegate"])
+@pytest.mark.parametrize("failure", REFUSALS)
+def test_refusal_of_the_app_is_answered_like_one_of_the_middleware(
+    verifier, failure, path, started
+):
+    """An `AuthError` that the application raises has the realm, renderer and event of all others."""
+
+    def app(environ, start_response):
+        if started:
+            start_response("200 OK", [("X-Begun", "yes")])
+        raise failure
+
+    server, events = Server(), []
+    options = {"policy": OPEN, "realm": "orders", "render": problem_details}
+    guarded = JWTMiddleware(app, verifier, on_event=events.append, **options)
+    status, headers, body = server.run(guarded, accepted(PATH_INFO=path))
+
+    assert status.startswith(str(failure.status))
+    assert dict(headers)["WWW-Authenticate"] == failure.challenge("orders")
+    assert "X-Begun" not in dict(headers)
+    assert json.loads(body)["reason"] == failure.reason
+    assert [event.reason for event in events] == [failure.reason]
+    # PEP 3333: only with the exception may start_response be called again.
+    assert server.calls[-1][2][1] is failure
+
+
+@pytest.mark.parametrize("failure", REFUSALS)
+def test_refusal_that_the_app_renders_is_one_of_the_middleware(verifier, failure):
+    """Frameworks turn an `AuthError` into a response themselves, and get the same one."""
+
+    def app(environ, start_response):
+        return failure.get_response(environ)(environ, start_response)
+
+    server, events = Server(), []
+    options = {"realm": "orders", "render": problem_details}
+    guarded = JWTMiddleware(app, verifier, on_event=events.append, **options)
+    status, headers, body = server.run(guarded, accepted())
+
+    assert status.startswith(str(failure.status))
+    assert dict(headers)["WWW-Authenticate"] == failure.challenge("orders")
+    assert json.loads(body)["reason"] == failure.reason
+    assert [event.reason for event in events] == [failure.reason]
+
+
+@pytest.mark.parametrize("failure", [*FAILURES, *REFUSALS])
 def test_exception_amid_a_stream_passes_unchanged(verifier, failure):
     """If a stream raises, the server gets the exception, and no second answer."""
 
@@ -299,7 +348,7 @@ def test_environ_changes_by_our_keys_only(verifier, variables, ours):
 
     Server().run(JWTMiddleware(answering([]), verifier, policy=OPEN), environ)
 
-    assert environ.keys() - before.keys() == ours
+    assert environ.keys() - before.keys() == ours | {"jwt_middleware.respond"}
     assert all(environ[name] is value for name, value in before.items())
 
 
