@@ -11,7 +11,7 @@ from jwt_middleware.events import (
     CallableFailed,
     Event,
     KeyDropped,
-    KeysNotRefreshed,
+    KeyRefreshFailed,
     KeysNotTried,
     KeysRefreshed,
     KeyUnknown,
@@ -74,9 +74,9 @@ def test_log_of_hostile_path_stays_one_line(caplog):
         pytest.param(KeysRefreshed("u", ("k",), changed=True), logging.INFO, id="keys changed"),
         pytest.param(KeysRefreshed("u", ("k",), changed=False), logging.DEBUG, id="keys unchanged"),
         pytest.param(
-            KeysNotRefreshed("u", "x", 1, usable_for=10), logging.WARNING, id="keys stale"
+            KeyRefreshFailed("u", "x", 1, usable_for=10), logging.WARNING, id="keys stale"
         ),
-        pytest.param(KeysNotRefreshed("u", "x", 1, usable_for=0), logging.ERROR, id="keys gone"),
+        pytest.param(KeyRefreshFailed("u", "x", 1, usable_for=0), logging.ERROR, id="keys gone"),
         pytest.param(KeysNotTried("u", ("RS256",), tried=8), logging.WARNING, id="too many keys"),
         pytest.param(KeyUnknown("u", "k"), logging.INFO, id="unknown key"),
         pytest.param(StoreFailed("put", "x", allowed=False), logging.ERROR, id="store failed"),

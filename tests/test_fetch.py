@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jwt_middleware import RemoteJWKSet
-from jwt_middleware.events import KeysNotRefreshed, KeysRefreshed
+from jwt_middleware.events import KeyRefreshFailed, KeysRefreshed
 from jwt_middleware.keys.fetch import fetch_document
 from tests.conftest import bearer, client
 from tests.origin import BEFORE_THE_REQUEST, BROKEN, LARGE, UNREADABLE, Origin, Proxy, identity
@@ -331,7 +331,7 @@ def test_fault_after_a_good_load_is_not_noticed(
     get(app, token_of(old))
     wait_for(events, 2)
     get(app, token_of(old))
-    assert [type(event) for event in events] == [KeysRefreshed, KeysNotRefreshed]
+    assert [type(event) for event in events] == [KeysRefreshed, KeyRefreshFailed]
     assert len(origin.received) == 2
     origin.behaviour, origin.keys = "ok", [new, old]
     clock.now += 60
@@ -351,7 +351,7 @@ def test_fault_before_any_load_is_503_until_it_ends(
     origin.behaviour = behaviour
     response = get(app, token_of(old), status=503)
     assert 1 <= int(response.headers["Retry-After"]) <= 30
-    assert [type(event) for event in events] == [KeysNotRefreshed]
+    assert [type(event) for event in events] == [KeyRefreshFailed]
     origin.behaviour = "ok"
     clock.now += 30
 

@@ -785,5 +785,6 @@ def test_discovery_of_entra_needs_the_tenant_s_id(tenant):
 
     assert not keys.ready()
     assert (
-        keys.status().problem == f"ValueError: the metadata is of {named!r}, not of {url!r}"[:200]
+        keys.status().problem
+        == f"ValueError: this is the metadata of {named!r}, not of {url!r}"[:200]
     )

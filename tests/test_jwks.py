@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from jwt_middleware import (
     ConfigurationError,
     Fetched,
-    Freshness,
+    KeySetState,
     InvalidToken,
     PrivateKey,
     RemoteJWKSet,
@@ -22,7 +22,7 @@ from jwt_middleware import (
 )
 from jwt_middleware.events import (
     KeyDropped,
-    KeysNotRefreshed,
+    KeyRefreshFailed,
     KeysNotTried,
     KeysRefreshed,
     KeyUnknown,
@@ -131,10 +131,10 @@ def test_withdrawn_key_dies_within_max_age_also_in_the_cache(
 def test_same_document_keeps_the_cache(server, keys, verifier, old, clock, token_of):
     """A refresh that changes nothing does not make every token be verified anew."""
     outcome(verifier, token_of(old))
-    before = keys.ring()
+    before = keys.current()
     clock.now += 300
 
-    assert keys.ring() is before
+    assert keys.refresh_if_stale() is before
     assert len(server.asked) == 2
 
 
@@ -300,14 +300,14 @@ def test_whatever_a_server_sends_keeps_the_known_keys(
     server.failure = body
     clock.now += 300
     assert outcome(verifier, token) == "alice"
-    assert [type(event) for event in events].count(KeysNotRefreshed) == 1
-    assert keys.status().failed == 0
+    assert [type(event) for event in events].count(KeyRefreshFailed) == 1
+    assert keys.status().last_failure_age == 0
     server.failure = None
     clock.now += 1
     assert outcome(verifier, token) == "alice"
 
     assert isinstance(events[-1], KeysRefreshed)
-    assert keys.status().failed is None
+    assert keys.status().last_failure_age is None
 
 
 @pytest.mark.parametrize(
@@ -384,7 +384,9 @@ def test_token_without_id_is_checked_with_eight_keys(server, verifier, events):
     outcomes = [(outcome(verifier, named), outcome(verifier, bare)) for named, bare in tokens]
     assert outcomes[:8] == [("alice", "alice")] * 8
     assert set(outcomes[8:]) == {("alice", "signature_invalid")}
-    assert max(len(verifier._keys.ring().find("ES256", key_id)) for key_id in (None, "0", "x")) == 8
+    assert (
+        max(len(verifier._keys.current().find("ES256", key_id)) for key_id in (None, "0", "x")) == 8
+    )
 
 
 def test_crowded_set_is_told_once(server, keys, clock, events):
@@ -392,7 +394,7 @@ def test_crowded_set_is_told_once(server, keys, clock, events):
     server.extra, _ = crowd(*map(str, range(8)))
     for number in range(5):
         keys.ready()
-        keys.renewed(keys.ring(), None)
+        keys.refresh_for(None)
         server.extra[0] = server.extra[0] | {"kid": f"other {number}"}
         clock.now += 300
 
@@ -405,7 +407,7 @@ def test_crowded_set_is_told_again_after_it_was_not(server, keys, clock, events)
     crowded, _ = crowd(*map(str, range(8)))
     for server.extra in (crowded, [], crowded):
         keys.ready()
-        keys.ring()
+        keys.refresh_if_stale()
         clock.now += 300
 
     assert [type(event) for event in events].count(KeysNotTried) == 2
@@ -418,7 +420,7 @@ def test_keys_without_id_are_eight_at_most_too(server, verifier):
     other = sign_raw(good_claims(), json.dumps({"alg": "ES256", "kid": "x"}))
     outcome(verifier, other)
 
-    assert len(verifier._keys.ring().find("ES256", "x")) == 8
+    assert len(verifier._keys.current().find("ES256", "x")) == 8
     assert [outcome(verifier, bare) for _, bare in tokens] == ["alice"] * 8 + ["signature_invalid"]
 
 
@@ -467,7 +469,7 @@ def test_dropped_key_is_told_once(server, keys, clock, events):
     keys.ready()
     server.extra.append({"kty": "RSA", "use": "enc", "kid": "f"})
     clock.now += 300
-    keys.ring()
+    keys.refresh_if_stale()
 
     dropped = [event for event in events if isinstance(event, KeyDropped)]
     assert [(event.key_id, event.level) for event in dropped] == [
@@ -484,7 +486,7 @@ def test_set_without_a_usable_key_is_told_once_too(server, keys, clock, events):
         keys.ready()
         clock.now += 60
 
-    assert len([event for event in events if isinstance(event, KeysNotRefreshed)]) == 5
+    assert len([event for event in events if isinstance(event, KeyRefreshFailed)]) == 5
     assert len([event for event in events if isinstance(event, KeyDropped)]) == 101
 
 
@@ -494,7 +496,7 @@ def test_every_attempt_is_told(server, keys, verifier, old, new, clock, events, 
     outcome(verifier, token_of(new))
     server.failure = OSError("refused")
     clock.now += 300
-    keys.ring()
+    keys.refresh_if_stale()
     clock.now += 3600
     keys.ready()
 
@@ -502,8 +504,8 @@ def test_every_attempt_is_told(server, keys, verifier, old, new, clock, events, 
         KeysRefreshed(URL, ("key-ES256",), changed=True),
         KeysRefreshed(URL, ("key-ES256",), changed=False),
         KeyUnknown(URL, "key-RS256"),
-        KeysNotRefreshed(URL, "OSError: refused", failures=1, usable_for=3600),
-        KeysNotRefreshed(URL, "OSError: refused", failures=2, usable_for=0),
+        KeyRefreshFailed(URL, "OSError: refused", failures=1, usable_for=3600),
+        KeyRefreshFailed(URL, "OSError: refused", failures=2, usable_for=0),
     ]
 
 
@@ -523,25 +525,25 @@ def test_status_tells_how_the_keys_are(server, keys, old, clock):
     fresh = keys.status()
     server.failure = OSError("refused")
     clock.now += 300
-    keys.ring()
+    keys.refresh_if_stale()
     clock.now += 5
     stale = keys.status()
 
     assert (before.state, before.age, before.key_ids, before.next_attempt) == (
-        Freshness.UNUSABLE,
+        KeySetState.UNUSABLE,
         None,
         (),
         0,
     )
-    assert (fresh.state, fresh.age, fresh.failed, fresh.problem) == (
-        Freshness.FRESH,
+    assert (fresh.state, fresh.age, fresh.last_failure_age, fresh.problem) == (
+        KeySetState.FRESH,
         10,
         None,
         None,
     )
     assert (fresh.key_ids, fresh.next_attempt) == (("key-ES256",), 290)
-    assert (stale.state, stale.age, stale.failed, stale.problem) == (
-        Freshness.STALE,
+    assert (stale.state, stale.age, stale.last_failure_age, stale.problem) == (
+        KeySetState.STALE,
         315,
         5,
         "OSError: refused",
@@ -704,13 +706,13 @@ def test_moved_keys_are_discovered_anew(make_verifier, old, token_of, clock):
     keys = RemoteJWKSet.discover("https://a.example", fetch=site, clock=clock)
     keys.ready()
     clock.now += 300
-    keys.ring()
+    keys.refresh_if_stale()
     moved = "https://a.example/moved.json"
     site.documents = {location: {"issuer": "https://a.example", "jwks_uri": moved}, moved: document}
     clock.now += 300
-    keys.ring()
+    keys.refresh_if_stale()
     clock.now += 1
-    keys.ring()
+    keys.refresh_if_stale()
 
     assert site.asked == [location, URL, URL, URL, location, moved]
 
@@ -821,7 +823,7 @@ def test_all_faults_come_together():
     with pytest.raises(ConfigurationError) as caught_too:
         RemoteJWKSet.discover("", max_age=-1, cooldown=-1)
 
-    assert len(caught.value.faults) == len(caught_too.value.faults) == 3
+    assert len(caught.value.problems) == len(caught_too.value.problems) == 3
 
 
 def test_plain_http_may_be_allowed(server, clock):

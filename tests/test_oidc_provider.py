@@ -20,7 +20,7 @@ from joserfc.jwk import ECKey, KeySet, OKPKey, RSAKey
 from jwt_middleware import (
     ASYMMETRIC,
     Fetched,
-    Freshness,
+    KeySetState,
     Policy,
     RemoteJWKSet,
     TokenIssuer,
@@ -165,7 +165,7 @@ def app(provider, keys):
 def test_discovery_finds_the_keys_of_a_real_provider(provider, keys):
     """The issuer's name is all that has to be known."""
     assert keys.ready()
-    assert keys.status().state is Freshness.FRESH
+    assert keys.status().state is KeySetState.FRESH
     assert len(keys.status().key_ids) >= 3
 
 
@@ -237,7 +237,7 @@ def test_outage_within_the_bound_is_not_noticed(provider, app, keys, clock):
             app.get("/", headers=seen, status=200)
             app.get("/", headers=unseen, status=200)
 
-            assert keys.status().state is Freshness.STALE
+            assert keys.status().state is KeySetState.STALE
             assert keys.ready()
 
 
@@ -255,7 +255,7 @@ def test_outage_beyond_the_bound_is_503_and_ends_with_it(provider, app, keys, cl
 
     clock.now += int(response.headers["Retry-After"])
     app.get("/", headers=token, status=200)
-    assert keys.status().state is Freshness.FRESH
+    assert keys.status().state is KeySetState.FRESH
 
 
 def header_of(token):

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from jwt_middleware.keys.refreshing import Freshness, Refresher, _start_all_clean
+from jwt_middleware.keys.refreshing import KeySetState, RefreshingValue, _reset_all_after_fork
 
 LIFETIME = 300
 STALE = 3600
@@ -58,7 +58,7 @@ def make_refresher(source, clock, told):
     """Return a function that makes a refresher that has loaded nothing yet."""
 
     def make(*, timeout=TIMEOUT):
-        return Refresher(
+        return RefreshingValue(
             source.load,
             "nothing",
             stale_if_error=STALE,
@@ -81,63 +81,63 @@ def refresher(make_refresher):
 @pytest.fixture
 def loaded(refresher, clock):
     """The refresher, with a fresh value."""
-    refresher.refresh_now(clock())
+    refresher.load_or_wait()
     return refresher
 
 
 def wait_until_idle(refresher):
     """Wait for whoever is loading."""
-    refresher._join(10)
+    refresher._wait(10)
 
 
 def test_nothing_is_loaded_before_it_is_asked_for(refresher, source, clock):
     """Constructing loads nothing, and what is held is unusable."""
     assert source.loads == 0
-    assert refresher.held.state(clock()) is Freshness.UNUSABLE
+    assert refresher.snapshot.state(clock()) is KeySetState.UNUSABLE
 
 
 @pytest.mark.parametrize(
     ("age", "state"),
     [
-        pytest.param(0, Freshness.FRESH, id="new"),
-        pytest.param(LIFETIME - 1, Freshness.FRESH, id="just fresh"),
-        pytest.param(LIFETIME, Freshness.STALE, id="just stale"),
-        pytest.param(LIFETIME + STALE - 1, Freshness.STALE, id="still stale"),
-        pytest.param(LIFETIME + STALE, Freshness.UNUSABLE, id="too old"),
+        pytest.param(0, KeySetState.FRESH, id="new"),
+        pytest.param(LIFETIME - 1, KeySetState.FRESH, id="just fresh"),
+        pytest.param(LIFETIME, KeySetState.STALE, id="just stale"),
+        pytest.param(LIFETIME + STALE - 1, KeySetState.STALE, id="still stale"),
+        pytest.param(LIFETIME + STALE, KeySetState.UNUSABLE, id="too old"),
     ],
 )
 def test_state_follows_age(loaded, clock, age, state):
     """A value is fresh for its life time, then stale for a bounded time, then unusable."""
     clock.now += age
 
-    assert loaded.held.state(clock()) is state
+    assert loaded.snapshot.state(clock()) is state
 
 
 def test_age_counts_from_before_the_load(refresher, source, clock):
     """A slow load does not make its value younger than it is."""
     source.gate.clear()
     with ThreadPoolExecutor(1) as pool:
-        loading = pool.submit(refresher.refresh_now, clock())
+        loading = pool.submit(refresher.load_or_wait)
         source.entered.wait(10)
         clock.now += 4
         source.gate.set()
         loading.result()
 
-    assert refresher.held.fresh_until == clock.now - 4 + LIFETIME
+    assert refresher.snapshot.fresh_until == clock.now - 4 + LIFETIME
 
 
 def test_cold_start_of_many_threads_is_one_load(refresher, source, clock):
     """One thread loads, the others wait for it, and all see the value."""
     source.gate.clear()
     with ThreadPoolExecutor(50) as pool:
-        waiting = [pool.submit(refresher.refresh_now, clock()) for _ in range(50)]
+        waiting = [pool.submit(refresher.load_or_wait) for _ in range(50)]
         source.entered.wait(10)
         source.gate.set()
         for each in waiting:
             each.result()
 
     assert source.loads == 1
-    assert refresher.held.value == "one"
+    assert refresher.snapshot.value == "one"
 
 
 def test_stale_value_is_refreshed_in_the_background(loaded, source, clock):
@@ -148,13 +148,13 @@ def test_stale_value_is_refreshed_in_the_background(loaded, source, clock):
     source.value = "two"
 
     for _ in range(10):
-        loaded.refresh_behind(clock())
-    assert loaded.held.value == "one"
-    assert loaded.busy
+        loaded.refresh_in_background()
+    assert loaded.snapshot.value == "one"
+    assert loaded.loading
     source.gate.set()
     wait_until_idle(loaded)
 
-    assert loaded.held.value == "two"
+    assert loaded.snapshot.value == "two"
     assert source.loads == 2
 
 
@@ -163,9 +163,9 @@ def test_quick_refresh_counts_for_the_request_that_started_it(loaded, source, cl
     clock.now += LIFETIME
     source.value = "two"
 
-    loaded.refresh_behind(clock())
+    loaded.refresh_in_background()
 
-    assert loaded.held.value == "two"
+    assert loaded.snapshot.value == "two"
 
 
 def test_failure_keeps_the_value_and_backs_off(loaded, source, clock, told):
@@ -174,15 +174,15 @@ def test_failure_keeps_the_value_and_backs_off(loaded, source, clock, told):
     clock.now += LIFETIME
     for pause in (1, 2, 4, 8, 16, 32, 60, 60):
         loads = source.loads
-        loaded.refresh_behind(clock())
+        loaded.refresh_in_background()
         wait_until_idle(loaded)
         assert source.loads == loads + 1
         clock.now += pause * 0.49
-        loaded.refresh_behind(clock())
+        loaded.refresh_in_background()
         assert source.loads == loads + 1
         clock.now += pause * 0.51
 
-    assert loaded.held.value == "one"
+    assert loaded.snapshot.value == "one"
     assert told[1:] == ["OSError: refused"] * 8
     assert loaded.failures.number == 8
 
@@ -191,36 +191,36 @@ def test_success_forgets_the_failures(loaded, source, clock):
     """The next failure starts again at the shortest pause."""
     source.failure = OSError("refused")
     clock.now += LIFETIME
-    loaded.refresh_behind(clock())
+    loaded.refresh_in_background()
     wait_until_idle(loaded)
     source.failure = None
     clock.now += 1
-    loaded.refresh_behind(clock())
+    loaded.refresh_in_background()
     wait_until_idle(loaded)
 
     assert loaded.failures.number == 0
-    assert loaded.held.state(clock()) is Freshness.FRESH
+    assert loaded.snapshot.state(clock()) is KeySetState.FRESH
 
 
 def test_unusable_value_is_tried_for_again_within_a_cooldown(refresher, source, clock):
     """However many attempts have failed, nobody is refused for longer than a cooldown after a recovery."""
     source.failure = OSError("refused")
     for _ in range(8):
-        refresher.refresh_now(clock())
+        refresher.load_or_wait()
         clock.now += COOLDOWN
     assert source.loads == 8
     source.failure = None
 
-    refresher.refresh_now(clock())
+    refresher.load_or_wait()
 
-    assert refresher.held.value == "one"
+    assert refresher.snapshot.value == "one"
 
 
 def test_unusable_value_is_not_tried_for_during_a_pause(refresher, source, clock):
     """A flood of requests while nothing can be loaded is one attempt per pause."""
     source.failure = OSError("refused")
     for _ in range(100):
-        refresher.refresh_now(clock())
+        refresher.load_or_wait()
 
     assert source.loads == 1
 
@@ -229,15 +229,15 @@ def test_first_look_up_is_free_right_after_a_load(loaded, source):
     """What was published just after a load is found at once."""
     source.value = "two"
 
-    assert loaded.look_up("new", lambda: False)
-    assert loaded.held.value == "two"
+    assert loaded.reload_for_missing("new", lambda: False)
+    assert loaded.snapshot.value == "two"
 
 
 def test_look_ups_are_bounded_by_the_cooldown(loaded, source, clock):
     """A flood of unknown names is one load per cooldown, also while loads fail."""
     source.failure = OSError("refused")
     for number in range(10_000):
-        loaded.look_up(number, lambda: False)
+        loaded.reload_for_missing(number, lambda: False)
         clock.now += 0.01
 
     assert source.loads - 1 <= 1 + 100 / COOLDOWN
@@ -246,27 +246,27 @@ def test_look_ups_are_bounded_by_the_cooldown(loaded, source, clock):
 def test_missing_name_leaves_the_next_chance_to_another(loaded, source, clock):
     """A name that was not found is not looked up again for one cooldown after the answer; another one may be sooner."""
     source.takes = 5
-    loaded.look_up("bad", lambda: False)
+    loaded.reload_for_missing("bad", lambda: False)
     clock.now += COOLDOWN - 5
-    assert not loaded.look_up("bad", lambda: False)
-    assert loaded.look_up("good", lambda: False)
+    assert not loaded.reload_for_missing("bad", lambda: False)
+    assert loaded.reload_for_missing("good", lambda: False)
 
 
 def test_missing_name_is_forgotten_after_one_cooldown(loaded, clock):
     """A key that is published after its first token is found one cooldown later, not two."""
-    loaded.look_up("new", lambda: False)
+    loaded.reload_for_missing("new", lambda: False)
     clock.now += COOLDOWN - 1
-    assert not loaded.look_up("new", lambda: False)
+    assert not loaded.reload_for_missing("new", lambda: False)
     clock.now += 1
 
-    assert loaded.look_up("new", lambda: False)
+    assert loaded.reload_for_missing("new", lambda: False)
 
 
 @pytest.mark.parametrize("names", [1, 2, 300])
 def test_look_ups_of_the_same_names_are_bounded_too(loaded, source, clock, names):
     """A flood that repeats its names is one load per cooldown, as one that invents them is."""
     for number in range(10_000):
-        loaded.look_up(number % names, lambda: False)
+        loaded.reload_for_missing(number % names, lambda: False)
         clock.now += 0.01
 
     assert source.loads - 1 <= 1 + 100 / COOLDOWN
@@ -275,20 +275,20 @@ def test_look_ups_of_the_same_names_are_bounded_too(loaded, source, clock, names
 def test_name_that_a_failed_load_could_not_find_is_looked_for_again(loaded, source, clock):
     """Only a load that has succeeded tells that something is missing."""
     source.failure = OSError("down")
-    assert loaded.look_up("new", lambda: False)
+    assert loaded.reload_for_missing("new", lambda: False)
     source.failure = None
     clock.now += COOLDOWN
 
-    assert loaded.look_up("new", lambda: False)
+    assert loaded.reload_for_missing("new", lambda: False)
 
 
 def test_missing_names_take_bounded_memory(loaded, clock):
     """However many names are looked up in vain, few are remembered."""
     for number in range(1000):
         clock.now += COOLDOWN
-        loaded.look_up(number, lambda: False)
+        loaded.reload_for_missing(number, lambda: False)
 
-    assert len(loaded._missing) <= 256
+    assert len(loaded._missing_until) <= 256
 
 
 def test_look_up_joins_a_load_under_way(loaded, source, clock):
@@ -299,8 +299,8 @@ def test_look_up_joins_a_load_under_way(loaded, source, clock):
     found = []
 
     def look_up():
-        loaded.look_up("new", lambda: loaded.held.value == "two")
-        found.append(loaded.held.value)
+        loaded.reload_for_missing("new", lambda: loaded.snapshot.value == "two")
+        found.append(loaded.snapshot.value)
 
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(look_up)
@@ -317,15 +317,15 @@ def test_look_up_joins_a_load_under_way(loaded, source, clock):
 def test_hanging_look_up_delays_nobody_for_long(make_refresher, source, clock):
     """Whoever joins a look-up that hangs is let go after the timeout, without an answer."""
     refresher = make_refresher(timeout=0.05)
-    refresher.refresh_now(clock())
+    refresher.load_or_wait()
     source.gate.clear()
     source.entered.clear()
     with ThreadPoolExecutor(1) as pool:
-        pool.submit(refresher.look_up, "first", lambda: False)
+        pool.submit(refresher.reload_for_missing, "first", lambda: False)
         source.entered.wait(10)
 
-        assert not refresher.look_up("second", lambda: False)
-        assert refresher.busy
+        assert not refresher.reload_for_missing("second", lambda: False)
+        assert refresher.loading
         source.gate.set()
 
 
@@ -334,11 +334,11 @@ def test_hanging_load_delays_the_others_for_the_timeout_only(make_refresher, sou
     refresher = make_refresher(timeout=0.05)
     source.gate.clear()
     with ThreadPoolExecutor(1) as pool:
-        pool.submit(refresher.refresh_now, clock())
+        pool.submit(refresher.load_or_wait)
         source.entered.wait(10)
-        refresher.refresh_now(clock())
+        refresher.load_or_wait()
 
-        assert refresher.held.state(clock()) is Freshness.UNUSABLE
+        assert refresher.snapshot.state(clock()) is KeySetState.UNUSABLE
         source.gate.set()
 
 
@@ -346,10 +346,7 @@ def test_load_that_ends_lets_the_others_go_on(make_refresher, source, clock):
     """Whoever waits for a load goes on at its end, long before the time-out."""
     refresher = make_refresher(timeout=3600)
     source.gate.clear()
-    threads = [
-        threading.Thread(target=refresher.refresh_now, args=(clock(),), daemon=True)
-        for _ in range(4)
-    ]
+    threads = [threading.Thread(target=refresher.load_or_wait, daemon=True) for _ in range(4)]
     for thread in threads:
         thread.start()
     assert source.entered.wait(10)
@@ -358,19 +355,19 @@ def test_load_that_ends_lets_the_others_go_on(make_refresher, source, clock):
         thread.join(10)
 
     assert not any(thread.is_alive() for thread in threads)
-    assert refresher.held.value == "one"
+    assert refresher.snapshot.value == "one"
 
 
 def test_what_is_known_to_be_missing_does_not_wait(loaded, source, clock):
     """A name that was not found is answered without joining a load that hangs."""
-    loaded.look_up("bad", lambda: False)
+    loaded.reload_for_missing("bad", lambda: False)
     clock.now += LIFETIME
     source.gate.clear()
-    loaded.refresh_behind(clock())
+    loaded.refresh_in_background()
     loaded._remember_missing("bad")
-    loaded._join = pytest.fail
+    loaded._wait = pytest.fail
 
-    assert not loaded.look_up("bad", lambda: False)
+    assert not loaded.reload_for_missing("bad", lambda: False)
 
 
 def test_lost_attempt_is_replaced(loaded, source, clock):
@@ -379,22 +376,22 @@ def test_lost_attempt_is_replaced(loaded, source, clock):
     source.gate.clear()
     source.entered.clear()
     source.value = "late"
-    loaded.refresh_behind(clock())
+    loaded.refresh_in_background()
     lost = loaded._attempt
     clock.now += 2 * TIMEOUT
-    loaded.refresh_behind(clock())
+    loaded.refresh_in_background()
     assert source.loads == 2
     clock.now += 1
     source.gate.set()
     source.value = "two"
-    loaded.refresh_behind(clock())
+    loaded.refresh_in_background()
 
     assert lost.done.wait(10)
-    assert loaded.held.value == "two"
+    assert loaded.snapshot.value == "two"
     clock.now += LIFETIME
     source.value = "three"
-    loaded.refresh_behind(clock())
-    assert loaded.held.value == "three"
+    loaded.refresh_in_background()
+    assert loaded.snapshot.value == "three"
     assert source.threads[-1] is threading.current_thread()
 
 
@@ -403,10 +400,10 @@ def without_threads(loaded, source, clock):
     """The refresher, whose background load has hung, so that requests load."""
     clock.now += LIFETIME
     source.gate.clear()
-    loaded.refresh_behind(clock())
+    loaded.refresh_in_background()
     clock.now += 2 * TIMEOUT + 1
     source.gate.set()
-    loaded.refresh_behind(clock())
+    loaded.refresh_in_background()
     assert source.threads[-1] is threading.current_thread()
     return loaded
 
@@ -414,14 +411,14 @@ def without_threads(loaded, source, clock):
 def test_threads_are_used_again_after_a_hang(without_threads, source, clock):
     """Ten minutes after a background load has hung, a thread is tried again."""
     clock.now += 599
-    without_threads.refresh_behind(clock())
+    without_threads.refresh_in_background()
     assert source.threads[-1] is threading.current_thread()
     clock.now += LIFETIME
-    without_threads.refresh_behind(clock())
+    without_threads.refresh_in_background()
     wait_until_idle(without_threads)
 
     assert source.threads[-1] is not threading.current_thread()
-    assert without_threads.held.state(clock()) is Freshness.FRESH
+    assert without_threads.snapshot.state(clock()) is KeySetState.FRESH
 
 
 def test_threads_that_never_run_are_survived_each_time(without_threads, source, clock, monkeypatch):
@@ -430,27 +427,27 @@ def test_threads_that_never_run_are_survived_each_time(without_threads, source, 
     for _ in range(3):
         clock.now += 600
         loads = source.loads
-        without_threads.refresh_behind(clock())
+        without_threads.refresh_in_background()
         assert source.loads == loads
         clock.now += 2 * TIMEOUT + 1
-        without_threads.refresh_behind(clock())
+        without_threads.refresh_in_background()
 
         assert source.loads == loads + 1
-        assert without_threads.held.state(clock()) is Freshness.FRESH
+        assert without_threads.snapshot.state(clock()) is KeySetState.FRESH
 
 
 def test_look_up_that_replaces_a_lost_attempt_lets_the_others_go(loaded, source, clock):
     """Whoever waits for a load that hangs goes on when a look-up takes its place."""
     clock.now += LIFETIME
     source.gate.clear()
-    loaded.refresh_behind(clock())
+    loaded.refresh_in_background()
     lost = loaded._attempt
-    loaded._join = lambda seconds: None
+    loaded._wait = lambda seconds: None
     clock.now += 2 * TIMEOUT + 1
     source.gate.set()
     lost.done.clear()
 
-    assert loaded.look_up("new", lambda: False)
+    assert loaded.reload_for_missing("new", lambda: False)
     assert lost.done.is_set()
 
 
@@ -462,12 +459,12 @@ def test_superseded_attempt_changes_nothing(loaded, source, clock, told, failure
     clock.now += 2 * TIMEOUT + 1
     loaded._begin(clock())
     source.failure, source.value = failure, "late"
-    before = (loaded.held, loaded.failures, list(told))
+    before = (loaded.snapshot, loaded.failures, list(told))
 
     loaded._run(attempt)
 
-    assert (loaded.held, loaded.failures, told) == before
-    assert loaded.busy
+    assert (loaded.snapshot, loaded.failures, told) == before
+    assert loaded.loading
 
 
 def test_no_thread_to_be_had_refreshes_at_once(loaded, source, clock, monkeypatch):
@@ -480,33 +477,33 @@ def test_no_thread_to_be_had_refreshes_at_once(loaded, source, clock, monkeypatc
     clock.now += LIFETIME
     source.value = "two"
 
-    loaded.refresh_behind(clock())
+    loaded.refresh_in_background()
 
-    assert loaded.held.value == "two"
+    assert loaded.snapshot.value == "two"
 
 
 def test_fork_is_survived_by_the_value(loaded, source, clock):
     """What a child forgets of its parent is the attempt under way, not what is at hand."""
     clock.now += LIFETIME
     source.gate.clear()
-    loaded.refresh_behind(clock())
+    loaded.refresh_in_background()
 
-    _start_all_clean()
+    _reset_all_after_fork()
 
-    assert not loaded.busy
-    assert loaded.held.value == "one"
+    assert not loaded.loading
+    assert loaded.snapshot.value == "one"
 
 
 def test_interrupted_attempt_does_not_block_the_next(refresher, source, clock):
     """A worker that is told to exit in the middle of a load leaves no attempt behind."""
     source.failure = SystemExit()
     with pytest.raises(SystemExit):
-        refresher.refresh_now(clock())
+        refresher.load_or_wait()
     source.failure = None
 
-    refresher.refresh_now(clock())
+    refresher.load_or_wait()
 
-    assert refresher.held.value == "one"
+    assert refresher.snapshot.value == "one"
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
@@ -515,14 +512,14 @@ def test_child_of_a_fork_starts_clean(loaded, source, clock):
     """A load under way, and even a lock held, in the parent does not keep the child from loading."""
     clock.now += LIFETIME
     source.gate.clear()
-    loaded.refresh_behind(clock())
+    loaded.refresh_in_background()
     with loaded._lock:
         child = os.fork()
         if not child:
             source.gate.set()
             source.value = "the child's"
-            loaded.refresh_behind(clock())
-            os._exit(0 if loaded.held.value == "the child's" else 1)
+            loaded.refresh_in_background()
+            os._exit(0 if loaded.snapshot.value == "the child's" else 1)
     source.gate.set()
 
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
@@ -541,13 +538,13 @@ def test_next_load_is_told(loaded, source, clock, prepare, due):
     """A fresh value is due when its life time ends, a stale one at once."""
     prepare(source, clock)
 
-    assert max(loaded.next_load(loaded.held.state(clock())) - clock(), 0) == due
+    assert max(loaded.next_load(loaded.snapshot.state(clock())) - clock(), 0) == due
 
 
 def test_changed_is_told_only_of_another_value(loaded, clock, told):
     """The same value again is no change."""
     clock.now += LIFETIME
-    loaded.refresh_behind(clock())
+    loaded.refresh_in_background()
     wait_until_idle(loaded)
 
     assert told == [("one", True), ("one", False)]

@@ -114,21 +114,21 @@ def test_longest_token_is_still_read(make_verifier):
     assert refusal(trusted, token + "A") == "token_too_large"
 
 
-def test_choices_take_bounded_memory(trusted):
+def test_chosen_take_bounded_memory(trusted):
     """However many good tokens come, few choices are remembered."""
     for number in range(5000):
         trusted.verify(sign_raw(good_claims(jti=str(number))))
 
-    assert len(trusted._choices) == 5000 - 4096
+    assert len(trusted._chosen) == 5000 - 4096
 
 
-def test_bad_tokens_are_no_choices(trusted):
+def test_bad_token_is_not_remembered(trusted):
     """A token that is refused takes no place among the choices, whoever may have issued it."""
     refusal(trusted, sign_raw(good_claims(), secret=OTHER_SECRET))
     refusal(trusted, sign_raw(good_claims(iss="x")))
     refusal(trusted, "a.b.c")
 
-    assert not trusted._choices
+    assert not trusted._chosen
 
 
 def test_middleware_takes_it_for_a_verifier(trusted):
@@ -144,7 +144,7 @@ def test_wrong_use_is_refused(make_verifier):
         TrustedIssuers(make_verifier(), make_verifier())
     with pytest.raises(ConfigurationError, match="any issuer"):
         TrustedIssuers(make_verifier(), make_verifier(issuer=None))
-    with pytest.raises(ConfigurationError, match="argument of its own"):
+    with pytest.raises(ConfigurationError, match="separate argument"):
         TrustedIssuers([make_verifier()])
     with pytest.raises(ConfigurationError, match="one Verifier"):
         TrustedIssuers()

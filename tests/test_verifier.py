@@ -18,7 +18,7 @@ from jwt_middleware import (
     SecretKey,
     Verifier,
 )
-from jwt_middleware.keys.key_set import KeyRing
+from jwt_middleware.keys.key_set import KeySet
 from jwt_middleware.validators import claim_is
 from tests.conftest import AUDIENCE, ISSUER, NOW, SECRET, Clock, good_claims, sign_raw
 
@@ -580,7 +580,7 @@ def test_cached_token_still_expires(make_verifier, clock):
         verifier.verify(token)
 
 
-class CountingRing(KeyRing):
+class CountingKeySet(KeySet):
     """Counts how often a key had to be looked for."""
 
     searches = 0
@@ -594,12 +594,15 @@ class ChangingKeys:
     """A key source whose keys a test may change."""
 
     def __init__(self):
-        self.now = CountingRing([SecretKey(SECRET).key])
+        self.now = CountingKeySet([SecretKey(SECRET).key])
 
-    def ring(self):
+    def current(self):
         return self.now
 
-    def renewed(self, ring, key_id):
+    def refresh_if_stale(self):
+        return self.now
+
+    def refresh_for(self, key_id):
         return self.now
 
 
@@ -649,7 +652,7 @@ def test_withdrawn_key_takes_its_cached_tokens_along(make_verifier):
     token = sign_raw(good_claims())
     verifier.verify(token)
 
-    keys.now = KeyRing([SecretKey("N" + SECRET).key])
+    keys.now = KeySet([SecretKey("N" + SECRET).key])
 
     assert refusal(verifier, token) == ("signature_invalid", None)
 
@@ -721,7 +724,7 @@ def test_faults_are_reported_together():
     with pytest.raises(ConfigurationError) as caught:
         Verifier(None, issuer="", audience=[], leeway=-1, cache_size=-1, validators=5, clock=None)
 
-    named = [fault.partition(":")[0] for fault in caught.value.faults]
+    named = [fault.partition(":")[0] for fault in caught.value.problems]
     assert named == ["keys", "issuer", "audience", "leeway", "cache_size", "validators", "clock"]
 
 

@@ -66,7 +66,7 @@ class Key(NamedTuple):
             return False
         return True
 
-    def vouches_for(self, claims: Mapping[str, Any]) -> bool:
+    def may_sign(self, claims: Mapping[str, Any]) -> bool:
         """Tell whether this key may sign such claims."""
         return self.issuer is None or self.issuer.replace(
             "{tenantid}", str(claims.get("tid"))
