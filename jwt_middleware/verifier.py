@@ -25,6 +25,7 @@ _TIMES: Final = ("exp", "nbf", "iat")
 _EARLIEST: Final = -(2**63)
 _LATEST: Final = 2**64
 _TEXT: Final = frozenset({str})
+_NUMBERS: Final = frozenset({int, float})
 
 # What is cached of a token: its claims, when it expires and from when it is valid (both with
 # leeway), and its iat.
@@ -200,7 +201,7 @@ class Verifier:
             # RFC 7519 §2: a NumericDate is a JSON number, so neither "1" nor true. Sums of numbers
             # beyond 64 bits overflow.
             value = claims.get(name, 0)
-            if type(value) not in (int, float) or not _EARLIEST <= value < _LATEST:
+            if type(value) not in _NUMBERS or not _EARLIEST <= value < _LATEST:
                 raise InvalidToken("claim_invalid", claim=name)
         # RFC 9449 §7.2, RFC 8705 §3: a token that is bound to a key must not pass without a check
         # of that key.

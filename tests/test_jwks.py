@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from jwt_middleware import (
     ConfigurationError,
     Fetched,
-    KeySetState,
     InvalidToken,
+    KeySetState,
     PrivateKey,
     RemoteJWKSet,
     SecretKey,

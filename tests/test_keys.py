@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from jwt_middleware import ConfigurationError, JWKSet, PrivateKey, PublicKey, SecretKey, Verifier
 from jwt_middleware.jose import ASYMMETRIC, HMAC, Key, parse_compact, public_jwk, public_pem, sign
-from jwt_middleware.keys.key_set import KeySet, CombinedKeySource
+from jwt_middleware.keys.key_set import CombinedKeySource, KeySet
 from tests.conftest import SECRET, base64url, pem_of
 
 
