@@ -1,4 +1,4 @@
-"""Keys at hand: what is refused at construction, and how a ring is searched."""
+"""Local keys: what is refused at construction, and how a key set is searched."""
 
 import json
 
@@ -100,7 +100,7 @@ def test_key_id_is_a_name(key_id):
 
 @pytest.mark.parametrize("secret", [None, 5, ["x" * 32], bytearray(b"x" * 32), "\ud800" * 32])
 def test_secret_key_takes_str_and_bytes_only(secret):
-    """Another type is no secret, and its value is not shown."""
+    """A value of another type is refused, and the message does not show it."""
     with pytest.raises(ConfigurationError, match=rf"an? {type(secret).__name__} is not a secret"):
         SecretKey(secret)
 
@@ -246,7 +246,7 @@ def test_pem_key_with_unknown_algorithm_is_refused(pems, algorithm):
 
 @pytest.mark.parametrize("pem", [None, 5, "not a key", b"", "\ud800"])
 def test_pem_key_that_is_no_pem_is_refused(pem):
-    """Whatever is no PEM is named by its type."""
+    """A value that is not PEM is refused."""
     with pytest.raises(ConfigurationError, match=r"^pem: "):
         PublicKey(pem, algorithm="RS256")
 
@@ -339,13 +339,13 @@ def key_set_of(*ids):
         pytest.param(["a", "b", None], None, ["a", "b", None], id="no name asked for"),
     ],
 )
-def test_ring_finds_keys_by_id(ids, key_id, found):
-    """A ``kid`` picks its key; without one, or with one that no key carries, the others are candidates."""
+def test_key_set_finds_keys_by_id(ids, key_id, found):
+    """A ``kid`` selects its key. Other tokens are checked with the keys without ``kid``, or all."""
     assert [key.key_id for key in key_set_of(*ids).find("HS256", key_id)] == found
 
 
-def test_ring_never_offers_a_key_of_another_algorithm():
-    """The ``kid`` of an HS256 key finds nothing for a token that says RS256, nor does having none."""
+def test_key_set_never_offers_a_key_of_another_algorithm():
+    """A token that says RS256 is never checked with an HS256 key, with or without ``kid``."""
     key_set = key_set_of("a", None)
 
     assert (
@@ -388,7 +388,7 @@ def test_keys_of_different_algorithms_are_counted_apart(nine, private_keys):
 
 
 def test_combined_keys_hold_all_and_follow_changes():
-    """Several sources are one ring, which stays the same until one of them changes."""
+    """Several sources give one key set, which stays the same until one of them changes."""
 
     class Changing:
         def __init__(self):

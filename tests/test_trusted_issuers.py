@@ -1,4 +1,4 @@
-"""`TrustedIssuers`: which verifier is asked, and that none is asked for another's token."""
+"""`TrustedIssuers`: each token is checked by the verifier of its issuer only."""
 
 import pytest
 
@@ -77,7 +77,7 @@ def test_keys_of_one_issuer_never_verify_another_s(trusted, claims, secret, reas
     ],
 )
 def test_hostile_text_is_refused(trusted, raw, reason):
-    """Whatever comes, an `AuthError` says no."""
+    """Every text that is refused raises an `AuthError`."""
     assert refusal(trusted, raw) == reason
 
 
@@ -123,7 +123,7 @@ def test_chosen_take_bounded_memory(trusted):
 
 
 def test_bad_token_is_not_remembered(trusted):
-    """A token that is refused takes no place among the choices, whoever may have issued it."""
+    """A token that is refused is not remembered."""
     refusal(trusted, sign_raw(good_claims(), secret=OTHER_SECRET))
     refusal(trusted, sign_raw(good_claims(iss="x")))
     refusal(trusted, "a.b.c")
@@ -132,14 +132,14 @@ def test_bad_token_is_not_remembered(trusted):
 
 
 def test_middleware_takes_it_for_a_verifier(trusted):
-    """It stands wherever a `Verifier` may."""
+    """It can be used in place of a `Verifier`."""
     response = client(trusted).get("/", headers=bearer(sign_raw(good_claims())))
 
     assert response.json == good_claims()
 
 
 def test_wrong_use_is_refused(make_verifier):
-    """Two verifiers of one issuer, one of any issuer, none, and something else are mistakes."""
+    """Two verifiers of one issuer, one of any issuer, and no verifier are mistakes."""
     with pytest.raises(ConfigurationError, match="list of keys"):
         TrustedIssuers(make_verifier(), make_verifier())
     with pytest.raises(ConfigurationError, match="any issuer"):

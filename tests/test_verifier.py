@@ -286,7 +286,7 @@ def test_token_with_one_fault_is_refused_for_it(verifier, header, payload, expec
     ],
 )
 def test_text_that_is_no_jws_is_refused(verifier, token, expected):
-    """What RFC 6750 does not admit is a broken request; what is no JWS is an invalid token."""
+    """Text that RFC 6750 does not allow is an invalid request, another text an invalid token."""
     with pytest.raises(expected) as caught:
         verifier.verify(token)
 
@@ -317,7 +317,7 @@ def test_token_has_one_spelling(verifier, respell):
 
 @given(st.text(max_size=200) | st.from_regex(r"\A[\w-]{0,40}(\.[\w-]{0,40}){0,4}\Z"))
 def test_any_text_is_refused_by_an_auth_error(text):
-    """No text whatever raises anything but a failure of the registry."""
+    """Every text that is refused raises an `AuthError`."""
     verifier = Verifier(SecretKey(SECRET), issuer=None, audience=None)
 
     with pytest.raises(AuthError):
@@ -346,7 +346,7 @@ def test_order_is_issuer_then_key_then_signature_then_claims(make_verifier):
 
 
 def test_size_comes_before_everything(make_verifier):
-    """A token over the limit is refused by its length, whatever it is."""
+    """A token over the limit is refused before anything else is checked."""
     token = sign_raw(good_claims())
     verifier = make_verifier(max_token_bytes=len(token))
     verifier.verify(token)
@@ -412,7 +412,7 @@ def test_clock_that_answers_nonsense_refuses_everything(make_verifier, clock, no
 
 
 def test_clock_that_answers_nan_refuses_a_token_without_expiry(make_verifier, clock):
-    """A time that is not a number is not before any other, not even before the end of all times."""
+    """A clock that returns NaN refuses also a token that never expires."""
     clock.now = math.nan
 
     assert refusal(make_verifier(require=[]), sign_raw(good_claims(exp=None))) == (
@@ -452,7 +452,7 @@ def test_audience_may_be_one_of_several(make_verifier, aud):
 
 
 def test_audience_none_wants_tokens_without(make_verifier):
-    """Who expects no audience refuses tokens meant for somebody (RFC 7519 §4.1.3)."""
+    """Without an expected audience, a token with an audience is refused (RFC 7519 §4.1.3)."""
     verifier = make_verifier(audience=None)
 
     assert verifier.verify(sign_raw(good_claims(aud=None)))
@@ -473,7 +473,7 @@ def test_issuer_none_accepts_any_string(make_verifier):
 
 
 def test_required_claims_must_be_there(make_verifier):
-    """What is required is there and not null."""
+    """A required claim must be present and not null."""
     verifier = make_verifier(require=["exp", "tenant"])
 
     assert verifier.verify(sign_raw(good_claims(tenant=0)))
@@ -502,7 +502,7 @@ def test_rotation_is_a_list(make_verifier):
 
 
 def test_header_keys_are_ignored(make_verifier):
-    """A key that a token brings along verifies nothing."""
+    """A key inside a token is never used."""
     jwk = {"kty": "oct", "k": "eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHg"}
     header = {
         "alg": "HS256",
@@ -518,7 +518,7 @@ def test_header_keys_are_ignored(make_verifier):
 
 
 def test_public_key_is_no_hmac_secret(make_verifier, private_keys):
-    """A token signed with the text of the public key is refused, whatever its header says (RFC 8725 §2.1)."""
+    """A token whose secret is the text of the public key is refused (RFC 8725 §2.1)."""
     from jwt_middleware.jose import public_pem
 
     verifier = make_verifier(private_keys["RS256"].public_key())
@@ -559,7 +559,7 @@ def test_validator_that_breaks_refuses(make_verifier):
     ],
 )
 def test_validator_that_answers_refuses(make_verifier, answer):
-    """A validator raises or answers nothing: whatever else it answers, nobody would read."""
+    """A validator that returns something other than None refuses the token."""
     verifier = make_verifier(validators=[lambda token: answer])
 
     with pytest.raises(InvalidToken) as caught:
@@ -581,7 +581,7 @@ def test_cached_token_still_expires(make_verifier, clock):
 
 
 class CountingKeySet(KeySet):
-    """Counts how often a key had to be looked for."""
+    """Counts how often keys are searched."""
 
     searches = 0
 
@@ -619,7 +619,7 @@ def test_cache_spares_the_signature(make_verifier):
 
 
 def test_cache_size_zero_turns_it_off(make_verifier):
-    """Without a cache each use is a verification."""
+    """Without a cache each token is verified on every use."""
     keys = ChangingKeys()
     verifier = make_verifier(keys, cache_size=0)
     token = sign_raw(good_claims())
@@ -706,7 +706,7 @@ def test_wrong_argument_is_refused(argument, value):
     "keys", [None, "secret", b"secret", [], [None], [SecretKey(SECRET), "x"], object(), {}]
 )
 def test_wrong_keys_are_refused_without_showing_them(keys):
-    """What is no key is named by its type only: it may be a secret."""
+    """A value that is not a key is named by its type only, because it may be a secret."""
     with pytest.raises(ConfigurationError, match=r"^keys: ") as caught:
         Verifier(keys, **GOOD)
 
@@ -719,12 +719,12 @@ def test_private_key_is_refused_for_its_public_half(pems):
         Verifier([PrivateKey(pems["RS256"], algorithm="RS256")], **GOOD)
 
 
-def test_faults_are_reported_together():
+def test_problems_are_reported_together():
     """One error names every wrong argument."""
     with pytest.raises(ConfigurationError) as caught:
         Verifier(None, issuer="", audience=[], leeway=-1, cache_size=-1, validators=5, clock=None)
 
-    named = [fault.partition(":")[0] for fault in caught.value.problems]
+    named = [problem.partition(":")[0] for problem in caught.value.problems]
     assert named == ["keys", "issuer", "audience", "leeway", "cache_size", "validators", "clock"]
 
 
