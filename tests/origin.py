@@ -101,9 +101,9 @@ class Listener:
 class Origin:
     """Publishes the public keys of `keys` at `url`, or does what `behaviour` names.
 
-    `behaviour` is one of `BEHAVIOURS`. `cache_control` are the values of that many headers. `delay`,
-    in seconds, comes before each good answer. An answer that hangs or drips goes on until `release` or
-    the end of the ``with`` block.
+    `behaviour` is one of `BEHAVIOURS`. `cache_control` is a list with one value for each header.
+    `delay`, in seconds, comes before each good answer. An answer that hangs or drips goes on until
+    `release` or the end of the ``with`` block.
     """
 
     def __init__(self, *keys, tls=None):

@@ -645,6 +645,60 @@ def test_cache_never_holds_failures(make_verifier):
     assert keys.now.searches == before
 
 
+@pytest.mark.parametrize("size", [1, 2, 8, 20])
+def test_cache_is_bounded_and_drops_the_oldest(make_verifier, size):
+    """A full cache drops its oldest tokens, and keeps the newest one."""
+    keys = ChangingKeys()
+    verifier = make_verifier(keys, cache_size=size)
+    tokens = [sign_raw(good_claims(jti=str(number))) for number in range(3 * size)]
+    for token in tokens:
+        verifier.verify(token)
+    _, cached = verifier._cache
+    before = keys.now.searches
+
+    verifier.verify(tokens[-1])
+    assert keys.now.searches == before
+    assert len(cached) <= size
+    verifier.verify(tokens[0])
+    assert keys.now.searches == before + 1
+
+
+def test_new_key_set_drops_what_the_old_one_verified(make_verifier):
+    """Nothing of the old keys stays in memory once a token was verified with the new ones."""
+    keys = ChangingKeys()
+    verifier = make_verifier(keys)
+    first, second = (sign_raw(good_claims(jti=name)) for name in "ab")
+    verifier.verify(first)
+    keys.now = KeySet(keys.now.keys)
+    verifier.verify(second)
+
+    assert list(verifier._cache[1]) == [second]
+
+
+def test_unknown_key_is_verified_once_if_the_source_has_no_newer_keys(make_verifier):
+    """A refresh that brings the same key set does not repeat the signature check."""
+    keys = ChangingKeys()
+    verifier = make_verifier(keys)
+    token = sign_raw(good_claims(), '{"alg":"HS256","kid":"new"}', secret="x" * 32)
+
+    assert refusal(verifier, token) == ("signature_invalid", None)
+    assert keys.now.searches == 1
+
+
+def test_token_is_cached_for_the_key_set_that_verified_it(make_verifier):
+    """A token that newer keys verified is not cached for the older ones."""
+    keys = ChangingKeys()
+    old, new = keys.now, CountingKeySet([SecretKey("N" + SECRET, key_id="new").key])
+    keys.refresh_for = lambda key_id: new
+    verifier = make_verifier(keys)
+    token = sign_raw(good_claims(), '{"alg":"HS256","kid":"new"}', secret="N" + SECRET)
+
+    assert verifier.verify(token)
+    assert verifier._cache[0] is new
+    keys.refresh_for = lambda key_id: old
+    assert refusal(verifier, token) == ("signature_invalid", None)
+
+
 def test_withdrawn_key_takes_its_cached_tokens_along(make_verifier):
     """A token that a withdrawn key signed is refused at once, though it was cached."""
     keys = ChangingKeys()
