@@ -167,6 +167,7 @@ class InvalidToken(AuthError):
         "claim_missing": "The access token lacks a required claim",
         "claim_invalid": "The access token holds a claim that is not acceptable",
         "binding_unverifiable": "The access token is bound to a key that cannot be checked here",
+        "subject_unknown": "The subject of the access token is not known here",
     }
 
 

@@ -14,7 +14,7 @@ LAYERS = [
     ["keys", "policy", "revocations", "validators"],
     ["issuing", "middleware", "verifier"],
     ["trusted_issuers"],
-    ["testing"],
+    ["integrations", "testing"],
     ["__init__"],
 ]
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}
@@ -67,6 +67,7 @@ def test_folder_is_imported_as_a_whole(path):
         pytest.param({"jwt"}, {"jose/keys.py"}, id="PyJWT"),
         pytest.param({"cryptography"}, {"jose/keys.py", "jose/generate.py"}, id="cryptography"),
         pytest.param({"redis"}, {"stores/redis.py"}, id="redis-py"),
+        pytest.param({"pyramid"}, {"integrations/pyramid.py"}, id="Pyramid"),
     ],
 )
 def test_library_has_one_user(libraries, users):
@@ -91,8 +92,10 @@ def test_every_public_name_is_there(path):
         else __import__(f"jwt_middleware.{path.parent.name}", fromlist=["_"])
     )
 
-    assert len(package.__all__) == len(set(package.__all__))
-    assert all(hasattr(package, name) for name in package.__all__)
+    names = getattr(package, "__all__", [])
+
+    assert len(names) == len(set(names))
+    assert all(hasattr(package, name) for name in names)
     assert not hasattr(package, "no_such_name")
 
 
