@@ -305,6 +305,24 @@ def test_delegated_failure_is_reported(verifier, events):
     assert [event.reason for event in events] == ["token_malformed"]
 
 
+@pytest.mark.parametrize(
+    ("headers", "reason"), [({}, "token_missing"), (bearer("a.b.c"), "token_malformed")]
+)
+def test_delegated_failure_that_the_application_raises_is_reported_once(
+    verifier, events, headers, reason
+):
+    """A refused request is one event, also if a `delegate` rule let it through first."""
+    app = client(verifier, raising, policy=POLICY, on_event=events.append)
+
+    app.get("/delegate", headers=headers, status=401)
+
+    assert [event.reason for event in events] == [reason]
+
+
+def raising(environ, start_response):
+    raise environ["jwt_middleware.error"]
+
+
 def test_broken_hook_changes_no_answer(verifier):
     """An exception in `on_event` does not change the answer."""
 

@@ -22,6 +22,7 @@ from jwt_middleware.verifier import Verifier
 
 _KEYS: Final = ("secret", "jwks_url")
 _REQUIRED: Final = ("issuer", "audience")
+_LISTS: Final = ("algorithm", "audience", "public")
 _OPTIONS: Final = (*_KEYS, "algorithm", *_REQUIRED, "public")
 
 
@@ -47,7 +48,7 @@ def filter_factory(
 
 def _check(global_conf: Mapping[str, str], options: Mapping[str, str]) -> None:
     problems = Problems()
-    for name in options.keys() - set(_OPTIONS):
+    for name in sorted(options.keys() - set(_OPTIONS)):
         problems.add(f"{name}: there is no such option; write one of {', '.join(_OPTIONS)}")
     given = [name for name in _KEYS if name in options]
     if len(given) != 1:
@@ -63,6 +64,9 @@ def _check(global_conf: Mapping[str, str], options: Mapping[str, str]) -> None:
                 f"{name}: [DEFAULT] has this option too, so PasteDeploy ignores the one of the"
                 f" section; give it another name in [DEFAULT], or write 'get {name} = {name}'"
             )
+    for name in _LISTS:
+        if "," in options.get(name, ""):
+            problems.add(f"{name}: separate the values by spaces, without commas")
     problems.raise_if_any()
 
 
