@@ -196,6 +196,15 @@ def test_option_of_default_can_be_asked_for(tmp_path):
     app.get("/", headers=token())
 
 
+def test_secret_may_come_from_the_command_line(tmp_path):
+    """``%(name)s`` reads a value that the server was started with."""
+    options = OPTIONS | {"secret": "%(jwt_secret)s"}
+
+    app = load(tmp_path, section(options), global_conf={"jwt_secret": SECRET})
+
+    app.get("/", headers=token())
+
+
 def test_key_that_is_not_needed_may_be_shared(tmp_path):
     """A `secret` in [DEFAULT] is for another part of the application if there is a `jwks_url`."""
     options = OPTIONS | {"jwks_url": "https://id.example.com/jwks.json"}

@@ -245,6 +245,17 @@ def test_view_may_raise_a_refusal(config, site, events):
     assert [event.reason for event in events] == ["token_too_large"]
 
 
+def test_view_for_all_exceptions_does_not_answer_refusals(config, site):
+    """An application may answer all other exceptions itself."""
+    config.add_exception_view(lambda error, request: Response("mine", 500), context=Exception)
+    add(config, raising(InvalidRequest("token_too_large")))
+    add(config, raising(KeyError()), "/broken")
+    app = site()
+
+    assert app.get("/", headers=signed(), status=400).json["reason"] == "token_too_large"
+    assert app.get("/broken", headers=signed(), status=500).text == "mine"
+
+
 def test_view_may_forbid_for_reasons_of_its_own(config, site):
     """An HTTPForbidden that is not about a permission has Pyramid's answer."""
     add(config, raising(HTTPForbidden("not on Sundays")))
@@ -267,6 +278,56 @@ def test_view_may_ask_for_a_permission(config, site):
     assert app.get("/", headers=signed(**WITH_SCOPE)).json is True
     assert app.get("/", headers=signed()).json is False
     assert app.get("/").json is False
+
+
+@pytest.mark.parametrize(
+    ("headers", "message"),
+    [
+        pytest.param({}, "Denied: token_missing", id="denied"),
+        pytest.param(signed(scope="100%"), "Allowed: the token has the scope '100%'", id="allowed"),
+    ],
+)
+def test_answer_of_the_policy_says_why(config, site, headers, message):
+    """Pyramid logs this message if ``debug_authorization`` is on."""
+    add(
+        config,
+        lambda request: Response(str(request.has_permission("100%"))),
+        permission=NO_PERMISSION_REQUIRED,
+    )
+
+    assert site().get("/", headers=headers).text == message
+
+
+def test_permission_that_is_not_a_scope_opens_nothing(config, site):
+    """No token can have a scope with a space, so such a permission is a mistake of the program."""
+    add(config, secret, permission="write orders")
+    app = site()
+
+    app.get("/", status=401)
+    with pytest.raises(ValueError, match=r"^scopes: "):
+        app.get("/", headers=signed(scope="write orders"))
+
+
+def test_static_files_are_open_unless_they_have_a_permission(config, site, tmp_path):
+    """Pyramid opens static views by itself, and a permission closes them."""
+    (tmp_path / "a.txt").write_text("secret")
+    config.add_static_view("open", str(tmp_path))
+    config.add_static_view("closed", str(tmp_path), permission=VALID_TOKEN)
+    app = site()
+
+    assert app.get("/open/a.txt").text == "secret"
+    for path in ("/closed/a.txt", "/closed//a.txt", "/closed/a.txt/"):
+        assert app.get(path, status=401).json["reason"] == "token_missing"
+
+
+def test_subrequest_needs_a_token_of_its_own(config, site):
+    """A request that a view makes inside of Pyramid has no token unless the view passes one."""
+    from pyramid.request import Request
+
+    add(config, secret, "/inner")
+    add(config, lambda request: request.invoke_subrequest(Request.blank("/inner")))
+
+    assert site().get("/", headers=signed(), status=401).json["reason"] == "token_missing"
 
 
 def test_application_may_replace_the_settings(config, site):

@@ -65,7 +65,7 @@ class JWTSecurityPolicy:
                 raise InsufficientScope(scopes=[permission])
         except AuthError as error:
             return _Refused(error)
-        return Allowed(f"Allowed: the token has {permission!r}")
+        return Allowed("Allowed: the token has the scope %r", permission)
 
     def remember(self, request: Request, userid: str, **options: object) -> list[tuple[str, str]]:
         """Return no headers, because the client sends its token with each request."""
