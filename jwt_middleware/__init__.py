@@ -48,7 +48,7 @@ if TYPE_CHECKING:
         fetch_document,
     )
     from jwt_middleware.middleware import JWTMiddleware
-    from jwt_middleware.policy import Policy, delegate, optional, public, require
+    from jwt_middleware.policy import Policy, delegate, optional, protected, public, require
     from jwt_middleware.responses import problem_details, render_json
     from jwt_middleware.revocations import Revocations
     from jwt_middleware.stores import MemoryStore, RedisStore, SQLiteStore, Store, StoreError
@@ -101,6 +101,7 @@ __all__ = [
     "log_events",
     "optional",
     "problem_details",
+    "protected",
     "public",
     "render_json",
     "require",
@@ -142,7 +143,7 @@ __getattr__ = lazy_names(
             "fetch_document",
         ),
         "middleware": ("JWTMiddleware",),
-        "policy": ("Policy", "delegate", "optional", "public", "require"),
+        "policy": ("Policy", "delegate", "optional", "protected", "public", "require"),
         "responses": ("problem_details", "render_json"),
         "revocations": ("Revocations",),
         "stores": ("MemoryStore", "RedisStore", "SQLiteStore", "Store", "StoreError"),

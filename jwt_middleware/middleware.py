@@ -158,6 +158,9 @@ class JWTMiddleware:
         return self._respond.response(error, environ)
 
     def _report(self, error: AuthError, environ: WSGIEnvironment) -> None:
+        if error is environ.get(ERROR) and not isinstance(error, MissingToken):
+            # The application raised what a `delegate` rule told it, which was reported then.
+            return
         # Arguments by position, because names take twice as long.
         event = RequestRejected(
             error.reason,

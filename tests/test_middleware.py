@@ -134,8 +134,13 @@ def challenge_of(reason, error, description):
 
 
 def test_every_reason_has_its_request():
-    """Each reason is tested here, in test_sessions (refresh tokens) or in test_cors."""
-    assert set(REQUESTS) == set(registry()) - set(InvalidGrant.reasons) - {"origin_not_allowed"}
+    """Each reason is tested here, or where a part finds it that the middleware does not have."""
+    # In test_cors, and in the tests of the adapters.
+    elsewhere = {"origin_not_allowed", "subject_unknown"}
+    # In test_sessions.
+    elsewhere |= set(InvalidGrant.reasons)
+
+    assert set(REQUESTS) == set(registry()) - elsewhere
 
 
 STATUSES = {
@@ -301,6 +306,24 @@ def test_delegated_failure_is_reported(verifier, events):
     app.get("/delegate", headers=bearer("a.b.c"))
 
     assert [event.reason for event in events] == ["token_malformed"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "reason"), [({}, "token_missing"), (bearer("a.b.c"), "token_malformed")]
+)
+def test_delegated_failure_that_the_application_raises_is_reported_once(
+    verifier, events, headers, reason
+):
+    """A refused request is one event, also if a `delegate` rule let it through first."""
+    app = client(verifier, raising, policy=POLICY, on_event=events.append)
+
+    app.get("/delegate", headers=headers, status=401)
+
+    assert [event.reason for event in events] == [reason]
+
+
+def raising(environ, start_response):
+    raise environ["jwt_middleware.error"]
 
 
 def test_broken_hook_changes_no_answer(verifier):

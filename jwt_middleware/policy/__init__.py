@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         public,
         require,
     )
+    from jwt_middleware.policy.views import Demands, protected
 
 __all__ = [
     "DELEGATED",
@@ -30,12 +31,14 @@ __all__ = [
     "TOKEN_REQUIRED",
     "Check",
     "Decision",
+    "Demands",
     "Mode",
     "Policy",
     "Rule",
     "ambiguity",
     "delegate",
     "optional",
+    "protected",
     "public",
     "require",
 ]
@@ -59,5 +62,6 @@ __getattr__ = lazy_names(
             "public",
             "require",
         ),
+        "views": ("Demands", "protected"),
     },
 )

@@ -37,6 +37,7 @@ from jwt_middleware import (
     log_events,
     optional,
     problem_details,
+    protected,
     public,
     render_json,
     require,
@@ -177,6 +178,7 @@ def wrap(key: SecretKey, store: Store) -> None:
     JWTMiddleware(wrapped, verifier, credential=from_cookie("__Host-token"))
     extractor: Callable[[WSGIEnvironment], str | None] = from_header
     JWTMiddleware(wrapped, verifier, credential=extractor)
+    assert_type(protected(scopes=["a"], check=is_admin)(app), WSGIApplication)
 
 
 def refuse() -> None:

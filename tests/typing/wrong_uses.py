@@ -21,6 +21,7 @@ from jwt_middleware import (
     TokenIssuer,
     Verifier,
     from_cookie,
+    protected,
     public,
     require,
     token_from,
@@ -76,6 +77,7 @@ def wrong_functions(app: WSGIApplication, verifier: Verifier, key: SecretKey) ->
     JWTMiddleware(app, key)  # type: ignore[arg-type]
     Policy(public)  # type: ignore[arg-type]
     require("/a", check=lambda token: True)  # type: ignore[arg-type, misc]
+    protected(methods=["GET"])  # type: ignore[call-arg]
 
 
 def wrong_reads(environ: WSGIEnvironment, token: AccessToken) -> None:

@@ -1,0 +1,1 @@
+"""Adapters for frameworks. Import the module of yours: each needs its framework."""
