@@ -21,6 +21,7 @@ check: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/codespell
 	$(BIN)/python -m pytest -q --cov --cov-report=term
 	$(BIN)/python -m tests.fuzz --seconds 60
 	$(BIN)/nox $(ARGS)

@@ -1,4 +1,4 @@
-"""A million revocations: how long a lookup takes, and whether anybody waits when all of them expire."""
+"""A million revocations: the time of lookups, and of writes after all of them have expired."""
 
 import random
 import sqlite3
@@ -42,8 +42,9 @@ def million(effort: Effort) -> Table:
             ),
         ]
     note = (
-        f"{count:,} entries that expire within an hour. Then the hour passes, and 2,000 writes clear away: 2 expired entries"
-        " with each in memory, 20 in SQLite, where each write is on the disk before it returns."
+        f"{count:,} entries that expire within an hour. After the hour, 2,000 writes delete expired"
+        " entries: 2 with each write in memory, 20 in SQLite, where each write is on the disk"
+        " before it returns."
     )
     columns = (
         "",

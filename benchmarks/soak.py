@@ -37,7 +37,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from jwt_middleware import PrivateKey, SecretKey, TokenIssuer
 from tests.origin import BROKEN, UNREADABLE, Origin, Served
-from tests.test_servers import free_port
+from tests.servers import free_port
 
 ROOT = Path(__file__).parents[1]
 ISSUER = "https://id.example.com"

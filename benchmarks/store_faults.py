@@ -1,12 +1,13 @@
-"""What becomes of requests while a store of revocations is in trouble: `python -m benchmarks.store_faults`.
+"""Requests while the store of revocations fails: `python -m benchmarks.store_faults`.
 
-For each fault and each `on_failure`, requests go through the whole middleware from 16 threads while the fault
-lasts. Then it is mended, and a token that was revoked before must be refused again.
+For each fault and each `on_failure`, 16 threads send requests through the whole middleware during
+the fault. After it, a token that was revoked before must be refused again.
 """
 
 import argparse
 import gc
 import json
+import os
 import shutil
 import signal
 import socket
@@ -21,6 +22,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+
+from redis import Redis
 
 from benchmarks.credentials import AUDIENCE, ISSUER, SECRET
 from jwt_middleware import (
@@ -70,7 +73,7 @@ class Site:
         return int(seen[0][:3])
 
     def load(self, count: int) -> tuple[Counter[int | str], float]:
-        """Send good requests from many threads; return their statuses, and how long the slowest took."""
+        """Send good requests from many threads; return their statuses and the longest time."""
 
         def request(_: int) -> tuple[int | str, float]:
             begin = time.perf_counter()
@@ -81,7 +84,7 @@ class Site:
         return Counter(status for status, _ in answers), max(seconds for _, seconds in answers)
 
     def recovery(self) -> float:
-        """Return how many seconds it takes until good tokens pass and the revoked one is refused."""
+        """Return the seconds until good tokens pass and the revoked one is refused."""
         begin = time.perf_counter()
         while self.get(self.good) != 200 or self.get(self.revoked) != 401:
             if time.perf_counter() - begin > 10:
@@ -96,7 +99,7 @@ def _hello(environ: object, start_response: Callable[..., object]) -> list[bytes
 
 
 def redis_faults(server: RedisServer) -> dict[str, Fault]:
-    """Return what may happen to a Redis server."""
+    """Return the faults of a Redis server."""
 
     def command(*words: str) -> None:
         subprocess.run(
@@ -167,7 +170,7 @@ def _answering(server: RedisServer, answer: bytes) -> Callable[[], None]:
 
 
 def sqlite_faults(store: SQLiteStore, path: Path, *, mounted: bool) -> dict[str, Fault]:
-    """Return what may happen to an SQLite file; some need a file system of their own."""
+    """Return the faults of an SQLite file; those of a mounted one need their own disk."""
     content = path.read_bytes
 
     def locked() -> Callable[[], None]:
@@ -179,7 +182,7 @@ def sqlite_faults(store: SQLiteStore, path: Path, *, mounted: bool) -> dict[str,
         saved = {each: each.read_bytes() for each in path.parent.glob(f"{path.name}*")}
         for each in saved:
             each.unlink()
-        path.write_bytes(b"This is no database. " * 1000)
+        path.write_bytes(b"This is not a database. " * 1000)
 
         def mend() -> None:
             path.unlink()
@@ -283,6 +286,8 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=5000)
     count = parser.parse_args().requests
     rows: list[list[str]] = []
+    # SQLiteStore refuses a file that others can read, also one that is written again here.
+    os.umask(0o077)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if shutil.which("redis-server"):
@@ -320,11 +325,7 @@ def main() -> None:
         print(f"| {' | '.join(cells)} |")
     print(
         json.dumps(
-            {
-                "exceptions or 500": sum(
-                    ":" in row[2] and ("500" in row[2] or "Error" in row[2]) for row in rows
-                )
-            }
+            {"exceptions or 500": sum("500: " in row[2] or "Error: " in row[2] for row in rows)}
         )
     )
 
@@ -338,18 +339,19 @@ def _with_redis(folder: Path, count: int) -> list[list[str]]:
         rows: list[list[str]] = []
         for name, fault in redis_faults(server).items():
             rows += examine(name, fault, store, count)
-        return rows + _wrong_type(store, count)
+        return rows + _wrong_type(server, store, count)
     finally:
         server.stop()
 
 
-def _wrong_type(store: RedisStore, count: int) -> list[list[str]]:
-    # Every token asks for its issuer's empty session name, so a list in its place meets each request.
+def _wrong_type(server: RedisServer, store: RedisStore, count: int) -> list[list[str]]:
+    # Every check without a session asks for the empty name, so each request finds this list.
     name = f"jwt_middleware:{entry_key('session', ISSUER, '')}"
 
     def fault() -> Callable[[], None]:
-        store._client.rpush(name, "x")
-        return lambda: store._client.delete(name)
+        client = Redis.from_url(server.url)
+        client.rpush(name, "x")
+        return lambda: client.delete(name)
 
     return examine("a key of the wrong type", fault, store, count)
 

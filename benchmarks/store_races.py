@@ -1,8 +1,8 @@
 """Many processes refresh the same tokens at once: `python -m benchmarks.store_races --seconds 30`.
 
-In each round all threads of all processes spend the current refresh token of one family together, as the tabs
-of one client would: they must all get the same successor. Now and then a thief sends a token that was spent
-longer ago than the grace window: he must be caught, and the family must be dead from then on.
+In each round all threads of all processes spend the current refresh token of one session at once,
+like the tabs of one client. All of them must get the same successor. Sometimes an attacker sends a
+token that was spent before the grace period. This reuse must be detected, and end the session.
 """
 
 import argparse
@@ -21,14 +21,14 @@ from benchmarks.credentials import AUDIENCE, ISSUER, SECRET
 from jwt_middleware import InvalidGrant, RedisStore, SecretKey, SQLiteStore, Store, TokenIssuer
 from tests.servers import redis_server
 
-PROCESSES, THREADS, FAMILIES = 4, 16, 8
+PROCESSES, THREADS, SESSIONS = 4, 16, 8
 GRACE = 2.0
 _TOKEN_BYTES = 1024
 
 
 @dataclass
 class Shared:
-    """What all threads of all processes see."""
+    """The memory that all threads of all processes share."""
 
     barrier: Any
     stop: Any
@@ -38,14 +38,14 @@ class Shared:
 
 @dataclass
 class Tally:
-    """What the referee has counted."""
+    """The counts of the referee."""
 
     rounds: int = 0
     two_successors: int = 0
     honest_refused: int = 0
-    thieves: int = 0
-    thieves_missed: int = 0
-    families_alive_after_theft: int = 0
+    reuses: int = 0
+    reuse_missed: int = 0
+    sessions_alive_after_reuse: int = 0
     spent: dict[int, list[tuple[float, str]]] = field(default_factory=dict)
 
 
@@ -73,22 +73,22 @@ def process(place: str, number: int, shared: Shared) -> None:
 
 
 def client(issuer: TokenIssuer, number: int, shared: Shared) -> None:
-    """Spend the current token of one family after another, together with all others."""
+    """Spend the current token of one session after another, together with all other clients."""
     round_number = 0
     while True:
         shared.barrier.wait()
         if shared.stop.value:
             return
-        family = round_number % FAMILIES
+        session = round_number % SESSIONS
         try:
-            answer = issuer.refresh(read(shared.tokens, family))["refresh_token"]
+            answer = issuer.refresh(read(shared.tokens, session))["refresh_token"]
         except InvalidGrant as error:
             answer = f"refused: {error.reason}"
         except Exception as exc:  # noqa: BLE001
             answer = f"failed: {type(exc).__name__}"
         shared.answers[number * 32 : number * 32 + 32] = sha256(answer.encode()).digest()
         if number == 0:
-            write(shared.tokens, FAMILIES, answer)
+            write(shared.tokens, SESSIONS, answer)
         shared.barrier.wait()
         round_number += 1
 
@@ -107,18 +107,18 @@ def write(tokens: Any, slot: int, text: str) -> None:
 
 
 def referee(place: str, seconds: float) -> Tally:
-    """Run the processes and judge each round."""
+    """Run the processes and check each round."""
     context = multiprocessing.get_context("spawn")
     clients = PROCESSES * THREADS
     shared = Shared(
         context.Barrier(clients + 1),
         context.Value("b", 0),
-        context.Array("B", (FAMILIES + 1) * _TOKEN_BYTES, lock=False),
+        context.Array("B", (SESSIONS + 1) * _TOKEN_BYTES, lock=False),
         context.Array("B", clients * 32, lock=False),
     )
     issuer, tally = issuer_of(place), Tally()
-    for family in range(FAMILIES):
-        write(shared.tokens, family, issuer.grant(f"user{family}")["refresh_token"])
+    for session in range(SESSIONS):
+        write(shared.tokens, session, issuer.grant(f"user{session}")["refresh_token"])
     processes = [
         context.Process(target=process, args=(place, number, shared)) for number in range(PROCESSES)
     ]
@@ -126,16 +126,16 @@ def referee(place: str, seconds: float) -> Tally:
         each.start()
     end: float | None = None
     while end is None or time.monotonic() < end:
-        family = tally.rounds % FAMILIES
-        spent = read(shared.tokens, family)
+        session = tally.rounds % SESSIONS
+        spent = read(shared.tokens, session)
         shared.barrier.wait()
         end = end or time.monotonic() + seconds
         shared.barrier.wait()
         judge(tally, shared, clients)
-        tally.spent.setdefault(family, []).append((time.monotonic(), spent))
-        write(shared.tokens, family, read(shared.tokens, FAMILIES))
+        tally.spent.setdefault(session, []).append((time.monotonic(), spent))
+        write(shared.tokens, session, read(shared.tokens, SESSIONS))
         if tally.rounds % 50 == 0:
-            steal(issuer, tally, shared, family)
+            reuse(issuer, tally, shared, session)
         tally.rounds += 1
     shared.stop.value = 1
     shared.barrier.wait()
@@ -148,25 +148,25 @@ def judge(tally: Tally, shared: Shared, clients: int) -> None:
     """Count what went wrong in a round."""
     raw = bytes(shared.answers[:])
     answers = {raw[number * 32 : number * 32 + 32] for number in range(clients)}
-    told = read(shared.tokens, FAMILIES)
+    told = read(shared.tokens, SESSIONS)
     tally.two_successors += len(answers) != 1
     tally.honest_refused += told.startswith(("refused", "failed"))
     if told.startswith(("refused", "failed")):
         print(told, file=sys.stderr)
 
 
-def steal(issuer: TokenIssuer, tally: Tally, shared: Shared, family: int) -> None:
-    """Send a token that was spent before the grace window, if there is one, and begin the family anew."""
-    old = [token for at, token in tally.spent[family] if time.monotonic() - at > GRACE + 0.5]
+def reuse(issuer: TokenIssuer, tally: Tally, shared: Shared, session: int) -> None:
+    """Send a token that was spent before the grace period, and begin a new session."""
+    old = [token for at, token in tally.spent[session] if time.monotonic() - at > GRACE + 0.5]
     if not old:
         return
-    tally.thieves += 1
-    tally.thieves_missed += refusal(issuer, old[-1]) != "refresh_token_reused"
-    tally.families_alive_after_theft += (
-        refusal(issuer, read(shared.tokens, family)) != "refresh_token_revoked"
+    tally.reuses += 1
+    tally.reuse_missed += refusal(issuer, old[-1]) != "refresh_token_reused"
+    tally.sessions_alive_after_reuse += (
+        refusal(issuer, read(shared.tokens, session)) != "refresh_token_revoked"
     )
-    tally.spent[family].clear()
-    write(shared.tokens, family, issuer.grant(f"user{family}")["refresh_token"])
+    tally.spent[session].clear()
+    write(shared.tokens, session, issuer.grant(f"user{session}")["refresh_token"])
 
 
 def refusal(issuer: TokenIssuer, token: str) -> str | None:
@@ -192,17 +192,18 @@ def main() -> int:
         "rounds",
         "two_successors",
         "honest_refused",
-        "thieves",
-        "thieves_missed",
-        "families_alive_after_theft",
+        "reuses",
+        "reuse_missed",
+        "sessions_alive_after_reuse",
     ]
     print(f"{PROCESSES} processes of {THREADS} threads, {seconds:g} s each, grace {GRACE:g} s\n")
     print(
-        f"| store | {' | '.join(name.replace('_', ' ') for name in names)} |\n|{'---|' * (len(names) + 1)}"
+        f"| store | {' | '.join(name.replace('_', ' ') for name in names)} |\n"
+        f"|{'---|' * (len(names) + 1)}"
     )
     for store, tally in tallies.items():
         print(f"| {store} | {' | '.join(str(getattr(tally, name)) for name in names)} |")
-    laws = ("two_successors", "honest_refused", "thieves_missed", "families_alive_after_theft")
+    laws = ("two_successors", "honest_refused", "reuse_missed", "sessions_alive_after_reuse")
     return int(any(getattr(tally, law) for tally in tallies.values() for law in laws))
 
 

@@ -1,4 +1,4 @@
-"""Sessions: what looking revocations up adds to a request, and how many tokens a store refreshes in a second."""
+"""Sessions: the time that revocations add to a request, and refreshes per second."""
 
 import shutil
 import tempfile
@@ -43,8 +43,9 @@ def stores(effort: Effort) -> Table:
         for name, seconds in checks.items()
     ]
     note = (
-        "`Verifier.verify` of one remembered RS256 token, with `Revocations` of each store; Redis on loopback."
-        " A refresh spends one token and issues two, signed with HS256; SQLite writes each to the disk."
+        "`Verifier.verify` of one cached RS256 token, with `Revocations` of each store. Redis is on"
+        " the same machine. A refresh spends one token and issues two, signed with HS256. SQLite"
+        " writes each to the disk."
     )
     return Table(
         "Looking revocations up", note, ("", "µs", "added µs", "refreshes per second"), rows

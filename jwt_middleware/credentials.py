@@ -2,7 +2,7 @@
 
 An extractor is a function ``(environ) -> str | None``. It returns the token's text, unverified, or
 None if the request has no bearer token. It raises `InvalidRequest` if the credential is malformed.
-There is no extractor for the query string, because RFC 9700 §2.1 and RFC 6750 §5.3 advise against
+There is no extractor for the query string, because RFC 9700 §4.3.2 and RFC 6750 §5.3 advise against
 it, and none for the body, because the application could not read it any more.
 """
 

@@ -11,6 +11,8 @@ from typing import Any, ClassVar, Final
 
 from werkzeug.exceptions import HTTPException
 
+# Where the middleware puts the function that answers a refusal which the application raises.
+RESPOND: Final = "jwt_middleware.respond"
 # RFC 6749 §3.3: scope-token = 1*( %x21 / %x23-5B / %x5D-7E ). It cannot break out of a quoted
 # string.
 _SCOPE: Final = r"[\x21\x23-\x5B\x5D-\x7E]+"
@@ -19,8 +21,9 @@ _SCOPE: Final = r"[\x21\x23-\x5B\x5D-\x7E]+"
 class AuthError(HTTPException):
     """A request that is refused: the base of every failure that a client can cause.
 
-    It is a `werkzeug.exceptions.HTTPException` and so itself a WSGI application. Flask and Werkzeug
-    code may raise it and gets the response that the middleware sends (with the realm ``"api"``).
+    It is a `werkzeug.exceptions.HTTPException` and so itself a WSGI application. An application may
+    raise it. Behind the middleware it gets the same answer as a refusal of the middleware: realm,
+    renderer and event. Elsewhere the answer is JSON, with the realm ``"api"``.
 
     `reason` is a stable slug out of `reasons`, which gives each reason its fixed sentence for the
     client. If a class has only one reason, it may be left out. `claim` names the claim that is
@@ -86,6 +89,13 @@ class AuthError(HTTPException):
             "reason": self.reason,
         }
         return members | ({"scope": " ".join(self.scopes)} if self.scopes else {})
+
+    def get_response(self, environ: Any = None, scope: Any = None) -> Any:
+        """Return the response, as the middleware would make it; called by Werkzeug."""
+        respond = None if environ is None else getattr(environ, "environ", environ).get(RESPOND)
+        if respond is None:
+            return super().get_response(environ, scope)
+        return respond(self, environ)
 
     def get_body(self, environ: Any = None, scope: Any = None) -> str:
         """Return the JSON body; called by Werkzeug."""

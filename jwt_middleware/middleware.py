@@ -1,14 +1,18 @@
 """`JWTMiddleware`: one request on its way to the application. It knows nothing of cryptography."""
 
 import re
+import sys
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Any, Protocol
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from werkzeug.wrappers import Response
 
 from jwt_middleware.arguments import Problems, a
 from jwt_middleware.cors import CORS, is_preflight
 from jwt_middleware.credentials import Extractor, from_cookie, from_header
 from jwt_middleware.errors import (
+    RESPOND,
     AmbiguousPath,
     AuthError,
     InvalidRequest,
@@ -53,7 +57,8 @@ class JWTMiddleware:
     environ. `realm` is part of every challenge. `render` makes a Werkzeug response of an
     `AuthError` and environ. `on_event` receives every refusal.
 
-    The middleware does not touch the application's responses and exceptions.
+    An application may raise an `AuthError` itself and gets the same answer. The middleware does not
+    touch its responses and its other exceptions.
 
     Raises `ConfigurationError` with all problems at once.
     """
@@ -81,6 +86,8 @@ class JWTMiddleware:
         self._cors = cors
         self._credential = credential
         self._respond = Responder(realm=realm, render=render, on_event=on_event)
+        # A bound method, made once.
+        self._answer_in_view = self._response_in_view
         self._on_event = on_event
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -94,13 +101,19 @@ class JWTMiddleware:
         except AuthError as error:
             self._report(error, environ)
             return self._respond(error, environ, start_response)
-        return self._app(environ, start_response)
+        try:
+            return self._app(environ, start_response)
+        except AuthError as error:
+            self._report(error, environ)
+            # With the exception a server can tell whether it has sent headers already (PEP 3333).
+            return self._respond(error, environ, _restarting(start_response, sys.exc_info()))
 
     def _authenticate(self, environ: WSGIEnvironment) -> None:
         # First of all, on every path: the application must not see what an outer layer left here.
         environ.pop(CLAIMS, None)
         environ.pop(TOKEN, None)
         environ.pop(ERROR, None)
+        environ[RESPOND] = self._answer_in_view
         decision = self._decision(environ) if self._has_rules else TOKEN_REQUIRED
         if decision.mode is PUBLIC:
             return
@@ -116,7 +129,8 @@ class JWTMiddleware:
         except AuthError as error:
             if decision.mode is not DELEGATED:
                 raise
-            self._report(error, environ)
+            if not isinstance(error, MissingToken):
+                self._report(error, environ)
             environ[ERROR] = error
             return
         environ[CLAIMS] = token.claims
@@ -138,6 +152,11 @@ class JWTMiddleware:
             emit(self._on_event, CallableFailed(argument="credential", cause=type(exc).__name__))
             raise InvalidRequest("credentials_malformed") from exc
 
+    def _response_in_view(self, error: AuthError, environ: WSGIEnvironment) -> Response:
+        """Return the response to a refusal that the application raised."""
+        self._report(error, environ)
+        return self._respond.response(error, environ)
+
     def _report(self, error: AuthError, environ: WSGIEnvironment) -> None:
         # Arguments by position, because names take twice as long.
         event = RequestRejected(
@@ -150,6 +169,15 @@ class JWTMiddleware:
             _hint(error, environ),
         )
         emit(self._on_event, event)
+
+
+def _restarting(start_response: StartResponse, failure: Any) -> StartResponse:
+    """Return a ``start_response`` that replaces a response which the application has begun."""
+
+    def start(status: str, headers: list[tuple[str, str]], _: Any = None) -> Any:
+        return start_response(status, headers, failure)
+
+    return start
 
 
 def _hint(error: AuthError, environ: WSGIEnvironment) -> str | None:

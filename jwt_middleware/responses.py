@@ -58,7 +58,7 @@ class Responder:
         """Answer the request with the error."""
         if not self._is_built_in or type(error) not in _OWN_KINDS:
             # Werkzeug wants a method, which a broken server may leave out.
-            return self._response(error, environ)(
+            return self.response(error, environ)(
                 {"REQUEST_METHOD": "GET"} | environ, start_response
             )
         kind: Any = type(error)  # mypy#11470: a class that defines __hash__ is hashable itself.
@@ -70,11 +70,12 @@ class Responder:
     def _prepare(
         self, kind: type[AuthError], reason: str, scopes: tuple[str, ...], retry_after: int | None
     ) -> tuple[str, tuple[tuple[str, str], ...], bytes]:
-        response = self._response(kind(reason, scopes=scopes, retry_after=retry_after), {})
+        response = self.response(kind(reason, scopes=scopes, retry_after=retry_after), {})
         body = response.get_data()
         return response.status, tuple(response.get_wsgi_headers({})), body
 
-    def _response(self, error: AuthError, environ: WSGIEnvironment) -> Response:
+    def response(self, error: AuthError, environ: WSGIEnvironment) -> Response:
+        """Return the response to the error."""
         try:
             response = self._render(error, environ)
             if not isinstance(response, Response):

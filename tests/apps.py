@@ -1,7 +1,7 @@
-"""One small application, written once for each framework, to find out that the middleware suits them all.
+"""One small application, written once for each framework.
 
-Each factory returns the same six endpoints as a WSGI application: what it knows of the client, a stream, a
-failure, an echo, a greeting below a path beyond ASCII, and a health check. Everything else is not found.
+Each factory returns a WSGI application with the same six endpoints: who the client is, a stream, a
+failure, an echo, a greeting below a path beyond ASCII, and a health check. All other paths are 404.
 """
 
 import json
@@ -10,7 +10,7 @@ PIECES = (b"one\n", b"two\n", b"three\n")
 
 
 def identity(environ):
-    """Return what the middleware says about the client; null where it says nothing."""
+    """Return what the middleware says about the client, or nulls."""
     token = environ.get("jwt_middleware.token")
     return {
         "claims": environ.get("jwt_middleware.claims"),
@@ -24,7 +24,7 @@ def pieces():
 
 
 class Boom(Exception):
-    """What the applications fail with."""
+    """The exception of the failing endpoint."""
 
 
 def plain_app():
@@ -37,11 +37,8 @@ def plain_app():
             case ["GET", "health"]:
                 status, content_type, body = "200 OK", "text/plain", [b"fine"]
             case ["GET", "whoami"]:
-                status, content_type, body = (
-                    "200 OK",
-                    "application/json",
-                    [json.dumps(identity(environ)).encode()],
-                )
+                found = [json.dumps(identity(environ)).encode()]
+                status, content_type, body = "200 OK", "application/json", found
             case ["GET", "stream"]:
                 status, content_type, body = "200 OK", "text/plain", pieces()
             case ["GET", "boom"]:
@@ -50,11 +47,8 @@ def plain_app():
                 sent = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
                 status, content_type, body = "200 OK", "application/octet-stream", [sent]
             case ["GET", "grüße", name]:
-                status, content_type, body = (
-                    "200 OK",
-                    "text/plain; charset=utf-8",
-                    [f"Hallo {name}".encode()],
-                )
+                greeting = [f"Hallo {name}".encode()]
+                status, content_type, body = "200 OK", "text/plain; charset=utf-8", greeting
             case _:
                 status, content_type, body = "404 Not Found", "text/plain", [b"nothing here"]
         start_response(status, [("Content-Type", content_type)])
@@ -97,7 +91,7 @@ def flask_app():
 
 
 def django_app():
-    """Return a Django application. Django has one configuration for the process, so this may add to another's."""
+    """Return a Django application. Django has one configuration for the whole process."""
     from django.conf import settings
     from django.core.wsgi import get_wsgi_application
     from django.http import HttpResponse, JsonResponse, StreamingHttpResponse

@@ -1,8 +1,9 @@
-"""What the tests share: one clock, one set of keys, and tokens made from them."""
+"""The vocabulary of the tests: a clock, keys, tokens, applications and clients."""
 
 import base64
 import hmac
 import json
+import math
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -11,6 +12,7 @@ from webtest import TestApp
 from webtest.lint import middleware as lint
 
 from jwt_middleware import (
+    AuthError,
     Fetched,
     JWTMiddleware,
     MemoryStore,
@@ -19,21 +21,23 @@ from jwt_middleware import (
     TokenIssuer,
     Verifier,
 )
+from jwt_middleware.testing import FrozenClock
 
 ISSUER = "https://id.example.com"
 AUDIENCE = "https://api.example.com"
 SECRET = "a secret of more than sixty-four bytes, which is enough for HS512 as well"
 NOW = 1_800_000_000
+# Values for tables of wrong arguments.
+HUGE = pytest.param(10**5000, id="more digits than Python writes")
+NOT_WHOLE = [-1, 1.0, 2**31, math.nan, "1", None, True, HUGE]
+NOT_SECONDS = [-1, -0.001, 2**31, math.inf, -math.inf, math.nan, "1", None, True, [1], HUGE]
 
 
-class Clock:
-    """A clock that stands still until a test moves it."""
+class Clock(FrozenClock):
+    """`FrozenClock` with the usual time. To be replaced by ``FrozenClock(NOW)``."""
 
     def __init__(self, now=NOW):
-        self.now = now
-
-    def __call__(self):
-        return self.now
+        super().__init__(now)
 
 
 class Flaky:
@@ -65,7 +69,7 @@ class Flaky:
 
 
 class Site:
-    """Serves documents by URL, as `fetch=`; everything else is refused."""
+    """Serves documents by URL, as `fetch=`. Every other URL fails."""
 
     def __init__(self, documents):
         self.documents = documents
@@ -85,14 +89,13 @@ def base64url(data):
 
 
 def sign_raw(payload, header='{"alg":"HS256"}', *, secret=SECRET, digest="sha256"):
-    """Sign whatever bytes with HMAC, without any help of the package under test."""
+    """Sign any header and payload with HMAC, without the package under test."""
     parts = [
         part if isinstance(part, str | bytes) else json.dumps(part) for part in (header, payload)
     ]
     signing_input = ".".join(map(base64url, parts))
-    return (
-        f"{signing_input}.{base64url(hmac.digest(secret.encode(), signing_input.encode(), digest))}"
-    )
+    signature = hmac.digest(secret.encode(), signing_input.encode(), digest)
+    return f"{signing_input}.{base64url(signature)}"
 
 
 def good_claims(**changes):
@@ -108,18 +111,62 @@ def good_claims(**changes):
     return {name: value for name, value in claims.items() if value is not None}
 
 
+def make_token(header=None, *, secret=SECRET, **claims):
+    """Return a token that the default verifier accepts, except for these members and claims."""
+    return sign_raw(good_claims(**claims), {"alg": "HS256"} | (header or {}), secret=secret)
+
+
 def bearer(token):
     """Return the header that carries the token."""
     return {"Authorization": f"Bearer {token}"}
 
 
+def signed(*arguments, **claims):
+    """Return the header with a new token; the arguments are those of `make_token`."""
+    return bearer(make_token(*arguments, **claims))
+
+
+def refused(verifier, token):
+    """Return the reason and the claim that a verifier refuses a token for."""
+    with pytest.raises(AuthError) as caught:
+        verifier.verify(token)
+    return caught.value.reason, caught.value.claim
+
+
 def echo(environ, start_response):
     """Answer with the claims that arrived, or null."""
     body = json.dumps(environ.get("jwt_middleware.claims")).encode()
-    start_response(
-        "200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
-    )
+    headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+    start_response("200 OK", headers)
     return [body]
+
+
+def answering(iterable, *headers):
+    """Return an application that answers 200 with the iterable."""
+
+    def app(environ, start_response):
+        start_response("200 OK", [("Content-Type", "text/plain"), *headers])
+        return iterable
+
+    return app
+
+
+class RecordingApp:
+    """An application that remembers what it was called with, and lets another one answer."""
+
+    def __init__(self, app=echo):
+        self.app = app
+        self.calls = []
+
+    def __call__(self, environ, start_response):
+        self.calls.append((environ, start_response))
+        return self.app(environ, start_response)
+
+    @property
+    def environ(self):
+        """The environ of the only call."""
+        ((environ, _),) = self.calls
+        return environ
 
 
 def client(verifier, app=echo, **options):
@@ -153,8 +200,8 @@ def private_keys(pems):
 
 @pytest.fixture
 def clock():
-    """The time all tests agree on."""
-    return Clock()
+    """The time of all tests."""
+    return FrozenClock(NOW)
 
 
 @pytest.fixture
@@ -219,5 +266,5 @@ def store(clock):
 
 @pytest.fixture
 def events():
-    """What was told to `on_event`."""
+    """The events that `on_event` was called with."""
     return []

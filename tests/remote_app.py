@@ -1,7 +1,7 @@
-"""An application behind keys from elsewhere, for real servers. Each answer names the process that gave it.
+"""An application with remote keys, for real servers. Each answer names its process.
 
-The environment says how: JWKS_URL, and JWKS_OPTIONS, the arguments of `RemoteJWKSet` as JSON. With
-JWKS_PRELOAD the keys are loaded on import. Each fetch tells the key server which process it is for.
+Environment: JWKS_URL, and JWKS_OPTIONS, the arguments of `RemoteJWKSet` as JSON. With JWKS_PRELOAD
+the keys are loaded on import. Each fetch tells the key server the process.
 """
 
 import json

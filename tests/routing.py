@@ -1,4 +1,4 @@
-"""Sends spellings to applications, bare and guarded, and tells which views ran."""
+"""Sends spellings to applications, bare and behind a policy, and records which views ran."""
 
 import os
 import posixpath

@@ -107,7 +107,7 @@ def flask_app(*, slash="", strict_slashes=True, merge_slashes=True):
 
 
 def django_app(*, append_slash=False):
-    """Return a Django application with its own URLs, whatever ROOT_URLCONF is."""
+    """Return a Django application with its own URLs instead of ROOT_URLCONF."""
     from django.conf import settings
     from django.core.handlers.wsgi import WSGIHandler
     from django.http import JsonResponse

@@ -133,7 +133,7 @@ def look_alikes(target):
 
 
 def seeds(mount=""):
-    """Return the paths to start from, below the mount and beside it."""
+    """Return the paths to start from, inside and outside of the mount."""
     paths = list(ODD_PATHS)
     for target in TARGETS:
         sent = latin(target)

@@ -1,9 +1,11 @@
-"""Programs that the tests need beside Python: started on free ports, and stopped after the test."""
+"""Server programs for tests. They listen on free ports and are stopped after the test."""
 
 import os
 import shutil
 import socket
 import subprocess
+import sys
+import tempfile
 import time
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
@@ -12,15 +14,26 @@ from threading import Event
 
 import pytest
 
+ROOT = Path(__file__).parents[1]
+
+
+def missing(reason):
+    """Skip the test. Where CI is set, fail it."""
+    (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+
+
+def require_module(name):
+    """Skip the test if a package is not installed."""
+    if find_spec(name) is None:
+        missing(f"{name} is not installed; try: pip install {name}")
+
 
 def program(name, *folders, hint=None):
-    """Return the path of a program in these folders or on the PATH; skip the test if it is missing, or fail if CI is set."""
-    path = shutil.which(
-        name, path=os.pathsep.join([*map(str, folders), os.environ.get("PATH", os.defpath)])
-    )
+    """Return the path of a program in these folders or on the PATH; skip the test without it."""
+    places = [*map(str, folders), os.environ.get("PATH", os.defpath)]
+    path = shutil.which(name, path=os.pathsep.join(places))
     if path is None:
-        reason = f"{name} is not installed; try: {hint}" if hint else f"{name} is not installed"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+        missing(f"{name} is not installed" + (f"; try: {hint}" if hint else ""))
     return path
 
 
@@ -45,37 +58,54 @@ REDIS_SERVERS = {"redis": redis, "valkey": valkey}
 
 
 def free_port():
-    """Return a port of the loopback interface that nobody listens on."""
+    """Return a port of the loopback interface on which no process listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
 
 
-def wait_for_port(port, process):
-    """Return once the process listens on the port."""
+def wait_for_port(port, process, output=None):
+    """Return once the process listens on the port; fail with its output if it does not."""
     deadline = time.monotonic() + 20
     while process.poll() is None and time.monotonic() < deadline:
         with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
             return
         Event().wait(0.02)
-    raise AssertionError(f"{process.args[0]} does not listen on port {port}")
+    if output is not None:
+        output.seek(0)
+    written = output.read().decode(errors="replace") if output else ""
+    pytest.fail(f"{process.args[0]} does not listen on port {port}\n{written}")
+
+
+@contextmanager
+def running(arguments, **environment):
+    """Run Python with arguments that start a server, yield its port, and stop it afterwards."""
+    port = free_port()
+    command = [sys.executable, *(argument.format(port=port) for argument in arguments)]
+    options = {"cwd": ROOT, "env": os.environ | environment, "stderr": subprocess.STDOUT}
+    with (
+        tempfile.TemporaryFile() as output,
+        subprocess.Popen(command, stdout=output, **options) as process,
+    ):
+        try:
+            wait_for_port(port, process, output)
+            yield port
+        finally:
+            process.terminate()
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                process.kill()
 
 
 class RedisServer:
-    """A Redis server of the test's own, which can be stopped and started again with what it has saved."""
+    """A Redis server that can be stopped and started again. It keeps what it has saved."""
 
     def __init__(self, folder, *options, kind="redis"):
         self.port = free_port()
-        self.command = [
-            REDIS_SERVERS[kind](),
-            "--port",
-            str(self.port),
-            "--bind",
-            "127.0.0.1",
-            "--dir",
-            str(folder),
-        ]
-        self.command += ["--save", "", "--appendonly", "yes", "--appendfsync", "always", *options]
+        where = f"--port {self.port} --bind 127.0.0.1 --dir".split()
+        durably = ["--save", "", *["--appendonly", "yes", "--appendfsync", "always"]]
+        self.command = [REDIS_SERVERS[kind](), *where, str(folder), *durably, *options]
         self.process = None
 
     @property

@@ -1,58 +1,41 @@
-"""`CORS`: preflights that never reach the application, and answers that listed origins can read."""
+"""`CORS`: preflights are answered here, and listed origins can read every answer."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from webtest import TestApp
-from webtest.lint import middleware as lint
 
 from jwt_middleware import CORS, ConfigurationError, JWTMiddleware, Policy, public
 from jwt_middleware.cors import is_preflight, normalize_origin
-from tests.conftest import bearer, good_claims, sign_raw
+from tests.conftest import RecordingApp, answering, client, signed
 
 APP = "https://app.example.com"
 PREFLIGHT = {"Origin": APP, "Access-Control-Request-Method": "DELETE"}
 ALLOW_ORIGIN = "Access-Control-Allow-Origin"
 POLICY = Policy(public("/public"))
+FINE = answering([b"fine"])
 
 
-class View:
-    """An application that counts its calls."""
-
-    def __init__(self, headers=()):
-        self.calls = 0
-        self.headers = list(headers)
-
-    def __call__(self, environ, start_response):
-        self.calls += 1
-        start_response("200 OK", [("Content-Type", "text/plain"), *self.headers])
-        return [b"fine"]
+@pytest.fixture
+def view():
+    """An application that records its calls."""
+    return RecordingApp(FINE)
 
 
-def guarded(verifier, view=None, cors=None, **options):
-    """Return a client of a view behind the middleware, with lint on both sides."""
-    app = JWTMiddleware(
-        lint(view or View()), verifier, policy=POLICY, cors=cors or CORS([APP]), **options
-    )
-    return TestApp(lint(app))
-
-
-def good():
-    """Return the header of a token that the verifier accepts."""
-    return bearer(sign_raw(good_claims()))
+def guarded(verifier, view=FINE, *, cors=None, **options):
+    """Return a client of a view behind the middleware."""
+    return client(verifier, view, policy=POLICY, cors=cors or CORS([APP]), **options)
 
 
 @pytest.mark.parametrize("path", ["/", "/public", "/a/../b", "/nowhere"])
-def test_preflight_of_a_listed_origin_is_answered_on_every_path(verifier, path):
-    """The answer is the configured one, and no view runs, be it public or protected."""
-    view = View()
+def test_preflight_of_a_listed_origin_is_answered_on_every_path(verifier, view, path):
+    """The answer is the configured one, and no view runs, also on a public path."""
     cors = CORS([APP], methods=["GET", "DELETE"], headers=["Authorization", "X-Trace"], max_age=60)
 
-    response = guarded(verifier, view, cors).options(
+    response = guarded(verifier, view, cors=cors).options(
         "/", headers=PREFLIGHT, extra_environ={"PATH_INFO": path}, status=204
     )
 
-    assert view.calls == 0
+    assert view.calls == []
     assert dict(response.headers) == {
         "Access-Control-Allow-Methods": "GET, DELETE",
         "Access-Control-Allow-Headers": "Authorization, X-Trace",
@@ -67,10 +50,8 @@ def test_preflight_of_a_listed_origin_is_answered_on_every_path(verifier, path):
     "origin",
     ["https://evil.example.com", "null", "", f"{APP}, {APP}", f"{APP}.evil.com", "x" * 70_000],
 )
-def test_preflight_of_another_origin_is_refused(verifier, origin):
-    """It gets 403 without any header that would let its page read that, and no view runs."""
-    view = View()
-    events = []
+def test_preflight_of_another_origin_is_refused(verifier, view, events, origin):
+    """It gets 403, which its page cannot read, and no view runs."""
     app = guarded(verifier, view, on_event=events.append)
 
     response = app.options("/public", headers=PREFLIGHT | {"Origin": origin}, status=403)
@@ -78,7 +59,7 @@ def test_preflight_of_another_origin_is_refused(verifier, origin):
     assert response.json["reason"] == "origin_not_allowed"
     assert [name for name in response.headers if name.startswith("Access-Control-")] == []
     assert (response.headers["Vary"], "WWW-Authenticate" in response.headers) == ("Origin", False)
-    assert view.calls == 0
+    assert view.calls == []
     assert "CORS(origins=[...])" in events[0].hint
 
 
@@ -91,27 +72,24 @@ def test_preflight_of_another_origin_is_refused(verifier, origin):
         pytest.param("POST", PREFLIGHT, id="another method"),
     ],
 )
-def test_what_is_no_preflight_needs_a_token(verifier, method, headers):
-    """Only a true preflight is answered without one."""
-    view = View()
-
+def test_request_that_is_not_a_preflight_needs_a_token(verifier, view, method, headers):
+    """Only a true preflight is answered without a token."""
     response = guarded(verifier, view).request("/", method=method, headers=headers, status=401)
 
-    assert (response.json["reason"], view.calls) == ("token_missing", 0)
+    assert (response.json["reason"], view.calls) == ("token_missing", [])
 
 
-def test_method_in_small_letters_is_no_preflight():
-    """Frameworks serve "options" as OPTIONS, but no browser sends it: it is judged like any request."""
+def test_method_in_small_letters_is_not_a_preflight():
+    """Browsers never send "options". Frameworks serve it, so it needs a token."""
     environ = {"HTTP_ORIGIN": APP, "HTTP_ACCESS_CONTROL_REQUEST_METHOD": "POST"}
 
     assert is_preflight(environ | {"REQUEST_METHOD": "OPTIONS"})
     assert not is_preflight(environ | {"REQUEST_METHOD": "options"})
 
 
-def test_without_cors_a_preflight_is_an_ordinary_request(verifier):
-    """It needs what any request needs, and the log says how to have preflights answered."""
-    events = []
-    app = TestApp(JWTMiddleware(lint(View()), verifier, on_event=events.append))
+def test_without_cors_a_preflight_is_an_ordinary_request(verifier, events):
+    """It needs a token, and the event says how to answer preflights."""
+    app = client(verifier, on_event=events.append)
 
     response = app.options("/", headers=PREFLIGHT, status=401)
 
@@ -119,29 +97,22 @@ def test_without_cors_a_preflight_is_an_ordinary_request(verifier):
     assert "Vary" not in response.headers
 
 
-def test_without_cors_the_server_gets_its_own_start_response(verifier):
-    """Applications that need no CORS do not pay for it."""
-    seen = []
-
-    def app(environ, start_response):
-        seen.append(start_response)
-        start_response("204 No Content", [])
-        return []
+def test_without_cors_the_server_gets_its_own_start_response(verifier, view):
+    """Without CORS, start_response is not wrapped."""
+    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/"}
 
     def start_response(status, headers, exc_info=None):
         return lambda data: None
 
-    JWTMiddleware(app, verifier, policy=Policy(public("/*")))(
-        {"REQUEST_METHOD": "GET", "PATH_INFO": "/"}, start_response
-    )
+    JWTMiddleware(view, verifier, policy=Policy(public("/*")))(environ, start_response)
 
-    assert seen == [start_response]
+    assert view.calls == [(environ, start_response)]
 
 
 @pytest.mark.parametrize(
     ("path", "headers", "status"),
     [
-        pytest.param("/", good, 200, id="accepted"),
+        pytest.param("/", signed, 200, id="accepted"),
         pytest.param("/public", dict, 200, id="public"),
         pytest.param("/", dict, 401, id="refused"),
         pytest.param("/", lambda: {"Authorization": "Bearer a b"}, 400, id="malformed"),
@@ -149,7 +120,7 @@ def test_without_cors_the_server_gets_its_own_start_response(verifier):
     ],
 )
 def test_listed_origin_can_read_every_answer(verifier, path, headers, status):
-    """Refusals included: a page that cannot read them sees only a network error."""
+    """A page can read refusals too. Otherwise it would see a network error."""
     response = guarded(verifier).get(path, headers={"Origin": APP} | headers(), status=status)
 
     assert response.headers[ALLOW_ORIGIN] == APP
@@ -163,21 +134,18 @@ def test_listed_origin_can_read_every_answer(verifier, path, headers, status):
 )
 @pytest.mark.parametrize("path", ["/", "/public"])
 def test_other_origins_cannot_read_answers(verifier, path, headers):
-    """They get none of the headers, and no cache may give them the answer to a listed origin."""
+    """They get no CORS headers, and a cache must not give them the answer to a listed origin."""
     response = guarded(verifier).get(path, headers=headers, status="*")
 
     assert [name for name in response.headers if name.startswith("Access-Control-")] == []
     assert response.headers["Vary"] == "Origin"
 
 
-def test_origin_not_listed_is_no_refusal(verifier):
-    """CORS is about reading: what a request may do is decided by its token."""
-    assert (
-        guarded(verifier)
-        .post("/", headers={"Origin": "https://evil.example.com"} | good())
-        .status_int
-        == 200
-    )
+def test_request_of_another_origin_needs_only_its_token(verifier):
+    """CORS decides who can read the answer. The token decides what a request may do."""
+    headers = {"Origin": "https://evil.example.com"} | signed()
+
+    guarded(verifier).post("/", headers=headers, status=200)
 
 
 @pytest.mark.parametrize(
@@ -185,10 +153,10 @@ def test_origin_not_listed_is_no_refusal(verifier):
     ["HTTPS://APP.example.com", "https://app.example.com:443", "https://App.Example.com:443"],
 )
 def test_origins_compare_normalized(verifier, origin):
-    """Case and default ports make no other origin; a browser reads the header only if it repeats its own spelling."""
-    assert (
-        guarded(verifier).get("/public", headers={"Origin": origin}).headers[ALLOW_ORIGIN] == origin
-    )
+    """Case and default ports do not count. The header repeats the spelling of the browser."""
+    response = guarded(verifier).get("/public", headers={"Origin": origin})
+
+    assert response.headers[ALLOW_ORIGIN] == origin
 
 
 @pytest.mark.parametrize(
@@ -196,7 +164,7 @@ def test_origins_compare_normalized(verifier, origin):
     ["http://app.example.com", "https://app.example.com:80", "https://app.example.com:8443"],
 )
 def test_another_scheme_or_port_is_another_origin(verifier, origin):
-    """All of scheme, host and port must be the same."""
+    """Scheme, host and port must be the same."""
     assert ALLOW_ORIGIN not in guarded(verifier).get("/public", headers={"Origin": origin}).headers
 
 
@@ -210,14 +178,14 @@ def test_another_scheme_or_port_is_another_origin(verifier, origin):
     ],
 )
 def test_origins_of_every_kind_can_be_listed(verifier, configured):
-    """Development servers, IPv6 addresses, packaged apps and international names have origins too."""
+    """Development servers, IPv6 addresses, packaged apps and international names can be listed."""
     app = guarded(verifier, cors=CORS([configured]))
 
     assert ALLOW_ORIGIN in app.get("/public", headers={"Origin": configured}).headers
 
 
 def test_credentials_are_allowed_where_configured(verifier):
-    """Cookies need a header of their own, on preflights and answers alike."""
+    """For cookies, preflights and answers have one more header."""
     app = guarded(verifier, cors=CORS([APP], credentials=True))
 
     for response in (
@@ -229,19 +197,18 @@ def test_credentials_are_allowed_where_configured(verifier):
 
 @pytest.mark.parametrize("origin", ["https://any.example.com", "null", "<script>"])
 def test_star_allows_every_origin_and_repeats_none(verifier, origin):
-    """What a client sends as its origin never comes back."""
+    """The origin of the client is not repeated."""
     app = guarded(verifier, cors=CORS(["*"]))
 
     assert app.get("/public", headers={"Origin": origin}).headers[ALLOW_ORIGIN] == "*"
-    assert (
-        app.options("/", headers=PREFLIGHT | {"Origin": origin}, status=204).headers[ALLOW_ORIGIN]
-        == "*"
-    )
+    preflight = app.options("/", headers=PREFLIGHT | {"Origin": origin}, status=204)
+    assert preflight.headers[ALLOW_ORIGIN] == "*"
 
 
 def test_application_keeps_its_own_cors_headers(verifier):
-    """An application that decides for itself is left alone."""
-    view = View([("access-control-allow-origin", "https://other.example.com"), ("Vary", "Accept")])
+    """CORS headers that the application has set are not changed."""
+    own = ("access-control-allow-origin", "https://other.example.com")
+    view = answering([b""], own, ("Vary", "Accept"))
 
     response = guarded(verifier, view).get("/public", headers={"Origin": APP})
 
@@ -258,14 +225,14 @@ def test_application_keeps_its_own_cors_headers(verifier):
     ],
 )
 def test_vary_of_the_application_is_kept(verifier, sent, received):
-    """`Vary: Origin` joins what is there, once."""
-    response = guarded(verifier, View([("Vary", sent)])).get("/public")
+    """`Vary: Origin` is added once."""
+    response = guarded(verifier, answering([b""], ("Vary", sent))).get("/public")
 
     assert response.headers.getall("Vary") == received
 
 
 def test_exc_info_and_write_reach_the_server(verifier):
-    """The rest of the WSGI protocol passes through: an error after the start, and the old `write`."""
+    """With CORS, `write` and a second start_response with exc_info still work."""
     calls = []
     failure = (ValueError, ValueError("x"), None)
 
@@ -330,8 +297,8 @@ def test_exc_info_and_write_reach_the_server(verifier):
         pytest.param({"max_age": 0.5}, "max_age: 0.5", id="max_age a fraction"),
     ],
 )
-def test_wrong_configuration_is_refused(arguments, message):
-    """What cannot work or opens too much is an error at start."""
+def test_wrong_argument_is_refused(arguments, message):
+    """An argument that cannot work or allows too much raises ConfigurationError."""
     with pytest.raises(ConfigurationError) as caught:
         CORS(**{"origins": [APP]} | arguments)
 
@@ -339,14 +306,14 @@ def test_wrong_configuration_is_refused(arguments, message):
 
 
 def test_cors_must_be_one(verifier):
-    """A list of origins alone is not enough."""
+    """A list of origins is not accepted in place of a CORS object."""
     with pytest.raises(ConfigurationError, match=r"cors: a list is not a CORS"):
-        JWTMiddleware(View(), verifier, cors=[APP])
+        JWTMiddleware(FINE, verifier, cors=[APP])
 
 
 @given(st.text(st.characters(codec="latin-1"), max_size=60))
 def test_origin_in_an_answer_is_always_a_listed_one(origin):
-    """No text that a client sends as its origin comes back, unless it is another spelling of a listed one."""
+    """The answer contains no origin except the spellings of a listed one."""
     headers = []
     start = CORS([APP]).make_readable(
         {"HTTP_ORIGIN": origin}, lambda status, sent: headers.extend(sent)

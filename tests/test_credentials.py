@@ -1,4 +1,4 @@
-"""Extractors: from environ to a token's text, or to the right refusal."""
+"""Extractors: they find the text of the token in environ, or refuse the request."""
 
 import pytest
 from hypothesis import given
@@ -15,7 +15,7 @@ text = st.text(st.characters(codec="latin-1"))
         pytest.param(None, None, id="no header"),
         pytest.param("", None, id="empty header"),
         pytest.param("Basic YTpi", None, id="another scheme"),
-        pytest.param("Bearertoken", None, id="scheme that only begins like it"),
+        pytest.param("Bearertoken", None, id="longer scheme"),
         pytest.param("token", None, id="no scheme"),
         pytest.param("Bearer a.b.c", "a.b.c", id="usual"),
         pytest.param("bearer a.b.c", "a.b.c", id="lower case"),
@@ -27,7 +27,7 @@ text = st.text(st.characters(codec="latin-1"))
     ],
 )
 def test_from_header_finds_the_token(header, token):
-    """A bearer token is found in each spelling that RFC 9110 allows; anything else is no bearer token."""
+    """A bearer token is found in each spelling that RFC 9110 allows."""
     environ = {} if header is None else {"HTTP_AUTHORIZATION": header}
 
     assert from_header(environ) == token
@@ -49,7 +49,7 @@ def test_from_header_finds_the_token(header, token):
     ],
 )
 def test_from_header_refuses_broken_credentials(header, reason):
-    """What names the scheme but holds no single token is a broken request."""
+    """A header with the scheme must have exactly one token."""
     with pytest.raises(InvalidRequest) as caught:
         from_header({"HTTP_AUTHORIZATION": header})
 
@@ -118,19 +118,19 @@ def test_from_cookie_without_header_is_none():
         pytest.param(
             {"HTTP_SEC_FETCH_SITE": "cross-site", "HTTP_ORIGIN": "https://api.example.com"},
             False,
-            id="a lie beside the truth",
+            id="cross site, own Origin",
         ),
     ],
 )
 def test_from_cookie_counts_for_unsafe_methods_from_the_same_origin_only(method, headers, counts):
-    """A request that another site started carries no token (CSRF)."""
+    """The cookie does not count in a request that another site started (CSRF)."""
     assert from_cookie("token")(cookie_request(method=method, **headers)) == (
         "a.b.c" if counts else None
     )
 
 
 def test_from_cookie_finds_the_token_in_64_kib():
-    """Cookies of the greatest length that is read hold a token like any other."""
+    """Cookies of the maximum length are read."""
     cookies = f"token=a.b.c; x={'a' * 65_521}"
 
     assert len(cookies) == 65_536
@@ -139,7 +139,7 @@ def test_from_cookie_finds_the_token_in_64_kib():
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "TRACE"])
 def test_from_cookie_counts_for_safe_methods(method):
-    """Following a link from elsewhere keeps a user logged in."""
+    """A user who follows a link from another site stays logged in."""
     assert (
         from_cookie("token")(cookie_request(method=method, HTTP_SEC_FETCH_SITE="cross-site"))
         == "a.b.c"
@@ -155,7 +155,7 @@ def test_from_cookie_counts_for_safe_methods(method):
     ],
 )
 def test_from_cookie_refuses_broken_credentials(cookie, reason):
-    """Two cookies of the name are two credentials; which one a browser means is anybody's guess."""
+    """Two cookies with the name are two credentials, and neither is chosen."""
     with pytest.raises(InvalidRequest) as caught:
         from_cookie("token")(cookie_request(cookie))
 
@@ -175,14 +175,16 @@ def test_from_cookie_survives_any_header(cookie):
 
 @pytest.mark.parametrize("name", ["", "a b", "a;b", "a=b", 'a"b', "ä", None])
 def test_from_cookie_with_impossible_name_is_refused(name):
-    """A name that no cookie can have is a mistake at start."""
+    """A name that no cookie can have raises ConfigurationError."""
     with pytest.raises(ConfigurationError, match=r"^name: "):
         from_cookie(name)
 
 
 def test_from_cookie_shows_nothing_of_a_request_it_was_mistaken_for():
-    """Where the maker itself is called with environ, the credential stays out of the traceback."""
-    with pytest.raises(ConfigurationError, match=r"^name: a dict is not the name of a cookie") as caught:
+    """If from_cookie is called with environ by mistake, the error does not show the credential."""
+    with pytest.raises(
+        ConfigurationError, match=r"^name: a dict is not the name of a cookie"
+    ) as caught:
         from_cookie({"HTTP_AUTHORIZATION": "Bearer a.b.c"})
 
     assert "Bearer" not in str(caught.value)

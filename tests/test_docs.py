@@ -1,6 +1,7 @@
 """The documents: their examples run, and what they name exists."""
 
 import ast
+import inspect
 import json
 import re
 from pathlib import Path
@@ -9,11 +10,16 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from webtest import TestApp
 
-from jwt_middleware import PrivateKey, TokenIssuer
+import jwt_middleware
+from jwt_middleware import JWTMiddleware, PrivateKey, RemoteJWKSet, TokenIssuer
+from jwt_middleware.errors import registry
 from jwt_middleware.jose import public_jwk, public_pem
+from jwt_middleware.testing import FakeIssuer
 from tests.conftest import bearer, pem_of
+from tests.test_layers import LAYERS
 
 ROOT = Path(__file__).parents[1]
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 SECRET = "a secret for the examples, long enough"
 
 
@@ -47,17 +53,25 @@ def names(monkeypatch, tmp_path):
     }
 
 
-@pytest.mark.parametrize(
-    "name", ["README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))]
-)
+@pytest.mark.parametrize("name", [str(path.relative_to(ROOT)) for path in DOCUMENTS])
 def test_examples_run_one_after_the_other(name, names):
     """Pasted in order into one session, the examples of a document work."""
     for example in examples(name):
         exec(compile(example, name, "exec"), names)
 
 
+def test_tests_in_the_testing_document_pass(names):
+    """The examples of tests pass."""
+    exec("\n".join(examples("docs/testing.md")), names)
+    tests = [value for name, value in names.items() if name.startswith("test_")]
+
+    assert len(tests) > 5
+    for test in tests:
+        test(**{name: FakeIssuer() for name in inspect.signature(test).parameters})
+
+
 def test_smallest_example_does_what_it_says(names):
-    """The README's first example greets whoever has a token, and nobody else."""
+    """The README's first example greets a user with a token, and refuses a request without one."""
     exec(examples("README.md")[0], names)
     app = TestApp(names["app"])
     key = names["SecretKey"](SECRET)
@@ -82,29 +96,80 @@ def test_django_example_answers_as_the_middleware_does(names):
     assert names["AnswerAuthErrors"](None).process_exception(None, KeyError()) is None
 
 
-def test_security_document_names_tests_that_exist():
-    """Each claim in SECURITY.md is backed by a test of that name."""
-    tests = "".join(path.read_text() for path in (ROOT / "tests").glob("test_*.py"))
-    named = set(re.findall(r"`(test_\w+)`", (ROOT / "SECURITY.md").read_text()))
+@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "SECURITY.md"])
+def test_document_names_tests_that_exist(name):
+    """Each claim in SECURITY.md, and each recipe in CONTRIBUTING.md, has a test of that name."""
+    tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / name).read_text()))
 
     assert named
     assert {name for name in named if f"def {name}(" not in tests} == set()
 
 
+def anchors(path):
+    """Return the fragments that lead to the headings of a document, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", path.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 def test_links_between_documents_lead_somewhere():
-    """A relative link in a document points to a file."""
-    documents = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+    """A relative link in a document points to a file, and its fragment to a heading of that file."""
     links = [
-        (path, link)
-        for path in documents
-        for link in re.findall(r"\]\(([\w./-]+)\)", path.read_text())
+        (path, *link)
+        for path in DOCUMENTS
+        for link in re.findall(r"\]\(([\w./-]*)(?:#([\w-]+))?\)", path.read_text())
+    ]
+    broken = [
+        (path.name, link, fragment)
+        for path, link, fragment in links
+        if not (path.parent / link).exists()
+        or (fragment and fragment not in anchors(path.parent / link if link else path))
     ]
 
-    assert [(path.name, link) for path, link in links if not (path.parent / link).exists()] == []
+    assert links
+    assert broken == []
+
+
+def test_contributing_lists_every_module():
+    """The table of modules in CONTRIBUTING.md shows the layers that test_layers.py checks."""
+    table = re.findall(r"^\| (\d) \| `(\w+)", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
+    layers = [(str(number), name) for number, names in enumerate(LAYERS) for name in names]
+
+    assert table == [(number, name) for number, name in layers if name != "__init__"]
+
+
+@pytest.mark.parametrize("reason", registry())
+def test_every_reason_says_what_to_do(reason):
+    """docs/errors.md has a paragraph for each reason."""
+    assert re.search(
+        rf"^\*\*`{reason}`\*\*: ", (ROOT / "docs" / "errors.md").read_text(), re.MULTILINE
+    )
+
+
+def test_every_public_name_is_documented():
+    """Each name that the package exports is mentioned in README or docs."""
+    text = "".join(
+        path.read_text()
+        for path in DOCUMENTS
+        if path.name not in {"CHANGELOG.md", "CONTRIBUTING.md"}
+    )
+
+    assert [name for name in jwt_middleware.__all__ if not re.search(rf"\b{name}\b", text)] == []
+
+
+@pytest.mark.parametrize("kind", [JWTMiddleware, TokenIssuer, RemoteJWKSet])
+def test_reference_lists_every_argument(kind):
+    """The reference has a table with the arguments of each large constructor, in their order."""
+    reference = (ROOT / "docs" / "reference.md").read_text()
+    arguments = list(inspect.signature(kind).parameters)
+
+    tables = re.findall(r"^\| argument \|.*\n\|[-|]+\|\n((?:\|.*\n)+)", reference, re.MULTILINE)
+
+    assert arguments in [re.findall(r"^\| `(\w+)`", table, re.MULTILINE) for table in tables]
 
 
 @pytest.mark.parametrize(
-    "path", sorted((ROOT / "tests").glob("test_*.py")), ids=lambda path: path.stem
+    "path", sorted((ROOT / "tests").rglob("test_*.py")), ids=lambda path: path.stem
 )
 def test_every_test_states_its_law(path):
     """A test without a docstring does not say what it is for."""

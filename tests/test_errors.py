@@ -1,4 +1,4 @@
-"""The failure registry, walked as a whole."""
+"""The failure registry: what holds for each reason."""
 
 import json
 import re
@@ -10,13 +10,11 @@ from webtest.lint import middleware as lint
 
 from jwt_middleware import (
     AuthError,
-    ConfigurationError,
     InsufficientScope,
     InvalidToken,
     MissingToken,
     Unavailable,
 )
-from jwt_middleware.arguments import refuse
 from jwt_middleware.errors import registry
 
 ERRORS = [pytest.param(kind, reason, id=reason) for reason, kind in registry().items()]
@@ -29,7 +27,7 @@ REFERENCE = Path(__file__).parents[1] / "docs" / "errors.md"
 
 @pytest.mark.parametrize(("kind", "reason"), ERRORS)
 def test_description_stays_within_rfc6750(kind, reason):
-    """A description can be quoted in a header as it is."""
+    """A description needs no escaping in a header."""
     description = kind(reason).description
 
     assert DESCRIPTION.fullmatch(description)
@@ -37,7 +35,7 @@ def test_description_stays_within_rfc6750(kind, reason):
 
 @pytest.mark.parametrize(("kind", "reason"), ERRORS)
 def test_401_carries_a_quoted_challenge(kind, reason):
-    """A 401 has a challenge, and in every challenge each value is quoted and the realm comes first."""
+    """A 401 has a challenge. In every challenge the realm comes first and each value is quoted."""
     challenge = kind(reason, scopes=["a:b"]).challenge("the realm")
 
     assert challenge is None or CHALLENGE.fullmatch(challenge)
@@ -55,7 +53,7 @@ def test_reference_has_a_row(kind, reason):
 
 @pytest.mark.parametrize(("kind", "reason"), ERRORS)
 def test_error_is_itself_a_wsgi_application(kind, reason):
-    """An error that application code raises renders as the middleware would render it."""
+    """An error that an application returns looks like a refusal of the middleware."""
     error = kind(reason)
 
     response = TestApp(lint(error)).get("/", status=error.status)
@@ -71,26 +69,26 @@ def test_error_is_itself_a_wsgi_application(kind, reason):
 
 
 def test_reasons_belong_to_one_class_each():
-    """No reason stands in two classes, so each has one status."""
+    """A reason belongs to one class, and so it has one status."""
     reasons = [reason for kind in set(registry().values()) for reason in kind.reasons]
 
     assert len(reasons) == len(set(reasons)) == len(registry())
 
 
 def test_reason_may_be_left_out_where_there_is_one():
-    """A class with a single reason needs no argument."""
+    """The argument may be left out for a class with one reason."""
     assert MissingToken().reason == "token_missing"
 
 
 @pytest.mark.parametrize("reason", [None, "nonsense", "token_missing"])
 def test_reason_must_be_one_of_the_class(reason):
-    """A reason that the class does not know is a mistake in the caller's code."""
+    """A reason of another class raises ValueError."""
     with pytest.raises(ValueError, match="is not one of"):
         InvalidToken(reason)
 
 
 def test_scopes_of_an_error_reach_body_and_challenge():
-    """The scopes that were needed stand in both places, separated by spaces."""
+    """Body and challenge contain the required scopes, separated by spaces."""
     error = InsufficientScope(scopes=["orders:write", "orders:read"])
 
     assert json.loads(error.get_body())["scope"] == "orders:write orders:read"
@@ -98,22 +96,13 @@ def test_scopes_of_an_error_reach_body_and_challenge():
 
 
 def test_scopes_that_break_out_of_a_header_are_refused():
-    """A scope with quotes or line breaks cannot be put into an error."""
+    """A scope with quotes or line breaks raises ValueError."""
     with pytest.raises(ValueError, match="scope-token"):
         InsufficientScope(scopes=['a"\r\nSet-Cookie: x=y'])
 
 
-def test_faults_are_reported_together():
-    """One error names all that is wrong."""
-    with pytest.raises(ConfigurationError) as caught:
-        refuse(iter(["a: wrong"]), iter([]), iter(["b: wrong", "c: wrong"]))
-
-    assert caught.value.faults == ("a: wrong", "b: wrong", "c: wrong")
-    assert str(caught.value) == "a: wrong; b: wrong; c: wrong"
-
-
 def test_errors_of_an_application_join_the_registry():
-    """An application may derive a failure of its own, with its own reasons."""
+    """An application can add its own class with its own reasons."""
 
     class TenantSuspended(AuthError):
         code = 403
@@ -128,6 +117,6 @@ def test_errors_of_an_application_join_the_registry():
 
 
 def test_unavailable_always_says_when_to_try_again():
-    """Also one that an application raises itself, without a time."""
+    """An `Unavailable` without a time has a Retry-After header too."""
     assert ("Retry-After", "1") in Unavailable("keys_unavailable").own_headers()
     assert ("Retry-After", "7") in Unavailable("keys_unavailable", retry_after=7).own_headers()

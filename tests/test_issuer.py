@@ -1,4 +1,4 @@
-"""`TokenIssuer`: what is in a token, when it ends, and what is published."""
+"""`TokenIssuer`: the content of access tokens, their expiry, and the published key set."""
 
 import json
 
@@ -16,7 +16,7 @@ def decoded(token):
 
 
 def test_access_token_has_the_claims_of_the_profile(issuer):
-    """A token says who issued it, to whom, for whom, and when it ends."""
+    """A token contains the registered claims, and nothing else."""
     header, claims = decoded(issuer.access_token("alice"))
 
     assert header == {"alg": "HS256", "typ": "at+jwt"}
@@ -31,7 +31,7 @@ def test_access_token_has_the_claims_of_the_profile(issuer):
 
 
 def test_access_token_carries_what_it_is_given(issuer):
-    """Scopes, client and further claims are signed along."""
+    """The token contains the scopes, the client and other claims."""
     _, claims = decoded(
         issuer.access_token(
             "alice", scopes=["a", "b"], client_id="app", claims={"tenant": {"id": 7}}
@@ -54,7 +54,7 @@ def test_access_token_is_new_each_time(issuer, clock):
 
 @pytest.mark.parametrize("algorithm", ASYMMETRIC)
 def test_access_token_is_accepted_with_the_published_keys(private_keys, algorithm):
-    """Whoever reads the published set can verify, by the profile of RFC 9068."""
+    """Verifiers need only the published key set, also for the profile of RFC 9068."""
     clock = Clock()
     issuer = TokenIssuer(
         private_keys[algorithm], issuer=ISSUER, audience=[AUDIENCE, "other"], clock=clock
@@ -83,7 +83,7 @@ def test_jwks_publishes_all_keys_and_the_first_signs(private_keys):
 
 
 def test_jwks_never_publishes_what_signs(private_keys):
-    """No private member and no secret is in the published set."""
+    """The published set contains no private members and no secrets."""
     issuer = TokenIssuer(
         [*private_keys.values(), SecretKey(SECRET)], issuer=ISSUER, audience=AUDIENCE
     )
@@ -96,27 +96,27 @@ def test_jwks_never_publishes_what_signs(private_keys):
 
 @pytest.mark.parametrize("subject", [None, "", 1, b"alice"])
 def test_access_token_needs_a_subject(issuer, subject):
-    """A subject is a non-empty str; a number must be written as one."""
+    """A subject is a non-empty str. A number must be converted."""
     with pytest.raises(TypeError, match=r"^subject: .* str\(user.id\)"):
         issuer.access_token(subject)
 
 
 @pytest.mark.parametrize("scopes", ["read", ["a b"], [""], ['"'], [1], None])
-def test_access_token_refuses_scopes_that_are_none(issuer, scopes):
-    """A scope with a space would be two."""
+def test_access_token_refuses_wrong_scopes(issuer, scopes):
+    """A scope with a space would be read as two scopes."""
     with pytest.raises(ValueError, match=r"^scopes: "):
         issuer.access_token("alice", scopes=scopes)
 
 
 @pytest.mark.parametrize("name", ["iss", "sub", "aud", "exp", "iat", "jti", "scope"])
 def test_access_token_refuses_to_have_its_own_claims_replaced(issuer, name):
-    """No extra claim can stretch a token's life or change whom it speaks of."""
+    """`claims` cannot change the expiry or the subject of a token."""
     with pytest.raises(ValueError, match=f"^claims: {name} is set by the issuer"):
         issuer.access_token("alice", claims={name: 1})
 
 
-def test_access_token_refuses_numbers_that_are_no_json(issuer):
-    """NaN cannot be signed: nobody could read it."""
+def test_access_token_refuses_numbers_outside_json(issuer):
+    """NaN cannot be signed, because no JSON parser could read it."""
     with pytest.raises(ValueError, match="JSON"):
         issuer.access_token("alice", claims={"x": float("nan")})
 
@@ -131,7 +131,7 @@ def test_access_token_refuses_numbers_that_are_no_json(issuer):
     ],
 )
 def test_access_token_refuses_what_no_verifier_would_accept(issuer, arguments):
-    """Registered claims have the types that RFC 7519 and RFC 9068 give them."""
+    """Registered claims must have the types of RFC 7519 and RFC 9068."""
     with pytest.raises(TypeError, match=r"client_id|nbf"):
         issuer.access_token("alice", **arguments)
 
@@ -139,7 +139,7 @@ def test_access_token_refuses_what_no_verifier_would_accept(issuer, arguments):
 @pytest.mark.parametrize(
     ("argument", "value"),
     [
-        pytest.param("key", SecretKey(SECRET).key, id="no key object"),
+        pytest.param("key", SecretKey(SECRET).key, id="key of jose"),
         pytest.param("key", [], id="no key at all"),
         pytest.param("issuer", "", id="empty issuer"),
         pytest.param("issuer", None, id="no issuer"),
@@ -151,18 +151,18 @@ def test_access_token_refuses_what_no_verifier_would_accept(issuer, arguments):
         pytest.param("access_ttl", 0, id="no life time"),
         pytest.param("access_ttl", 1.5, id="fraction"),
         pytest.param("access_ttl", True, id="bool"),
-        pytest.param("access_ttl", 10**5000, id="longer than can be written"),
-        pytest.param("refresh_ttl", 2**31, id="longer than a life"),
+        pytest.param("access_ttl", 10**5000, id="too many digits"),
+        pytest.param("refresh_ttl", 2**31, id="too long"),
         pytest.param(
             "key",
             [SecretKey(SECRET, key_id="a"), SecretKey(SECRET + "x", key_id="a")],
             id="two keys of one id",
         ),
-        pytest.param("clock", 5, id="a clock that stands"),
+        pytest.param("clock", 5, id="clock a number"),
     ],
 )
 def test_wrong_argument_is_refused(argument, value):
-    """Each wrong argument is named at construction."""
+    """The constructor names each wrong argument."""
     arguments = {"key": SecretKey(SECRET), "issuer": ISSUER, "audience": AUDIENCE} | {
         argument: value
     }
@@ -172,7 +172,7 @@ def test_wrong_argument_is_refused(argument, value):
 
 
 def test_keys_without_id_may_be_several():
-    """A token without ``kid`` is checked with each of them, so that a secret can be changed."""
+    """A token without ``kid`` is checked with each key, so that a secret can be changed."""
     new, old = SecretKey(SECRET + "x"), SecretKey(SECRET)
 
     token = TokenIssuer([new, old], issuer=ISSUER, audience=AUDIENCE).access_token("alice")
@@ -181,6 +181,6 @@ def test_keys_without_id_may_be_several():
 
 
 def test_public_key_cannot_issue(private_keys):
-    """A key that only verifies is refused by name."""
+    """A `PublicKey` only verifies, so the issuer refuses it."""
     with pytest.raises(ConfigurationError, match="PublicKey cannot sign"):
         TokenIssuer(private_keys["RS256"].public_key(), issuer=ISSUER, audience=AUDIENCE)

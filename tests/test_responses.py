@@ -1,15 +1,15 @@
-"""Rendering refusals: two built-in forms, and a hook that cannot lose the challenge."""
+"""Rendering refusals: as JSON, as problem details, and with a function of the application."""
 
 import pytest
 from werkzeug.wrappers import Response
 
-from jwt_middleware import AuthError, Policy, problem_details, require
+from jwt_middleware import AuthError, Policy, problem_details, render_json, require
 from jwt_middleware.events import CallableFailed
-from tests.conftest import bearer, client, good_claims, sign_raw
+from tests.conftest import client, signed
 
 
 def test_problem_details_follow_rfc9457(verifier):
-    """The body is a problem document; error code and reason are extension members."""
+    """The body is a problem document, with error and reason as extension members."""
     response = client(verifier, render=problem_details).get("/", status=401)
 
     assert response.content_type == "application/problem+json"
@@ -24,21 +24,18 @@ def test_problem_details_follow_rfc9457(verifier):
 
 
 def test_realm_goes_into_the_challenge(verifier):
-    """The realm is quoted as it was given."""
+    """The challenge quotes the realm."""
     response = client(verifier, realm="orders, v2").get("/", status=401)
 
     assert response.headers["WWW-Authenticate"] == 'Bearer realm="orders, v2"'
 
 
-def test_render_decides_about_the_body(verifier):
-    """A renderer sees the error and the request."""
+def test_render_makes_the_body(verifier):
+    """A renderer gets the error and environ."""
 
     def render(error, environ):
-        return Response(
-            f"<h1>{error.reason} at {environ['PATH_INFO']}</h1>",
-            error.status,
-            content_type="text/html",
-        )
+        page = f"<h1>{error.reason} at {environ['PATH_INFO']}</h1>"
+        return Response(page, error.status, content_type="text/html")
 
     response = client(verifier, render=render).get("/x", status=401)
 
@@ -46,7 +43,7 @@ def test_render_decides_about_the_body(verifier):
 
 
 def test_render_cannot_lose_the_challenge(verifier):
-    """Whatever a renderer returns, the challenge and no-store are on it."""
+    """Every rendered refusal has the challenge and no-store."""
 
     def render(error, environ):
         return Response("no", 401, headers={"Cache-Control": "public", "WWW-Authenticate": "Basic"})
@@ -58,13 +55,13 @@ def test_render_cannot_lose_the_challenge(verifier):
 
 
 def test_render_cannot_change_the_status(verifier):
-    """A refusal is never a 200, whatever the page says."""
+    """A refusal keeps its status."""
     client(verifier, render=lambda error, environ: Response("fine")).get("/", status=401)
 
 
-@pytest.mark.parametrize("render", [None, problem_details], ids=["json", "problem"])
+@pytest.mark.parametrize("render", [render_json, problem_details], ids=["json", "problem"])
 def test_error_of_an_application_is_rendered_as_it_is(verifier, render):
-    """Whatever its constructor takes and its body holds."""
+    """Its constructor may take arguments, and its body may have other members."""
 
     class TenantSuspended(AuthError):
         code = 403
@@ -81,21 +78,14 @@ def test_error_of_an_application_is_rendered_as_it_is(verifier, render):
     def check(token, environ):
         raise TenantSuspended(environ["PATH_INFO"])
 
-    app = client(
-        verifier,
-        policy=Policy(require("/*", check=check)),
-        **({"render": render} if render else {}),
-    )
-    headers = bearer(sign_raw(good_claims()))
+    app = client(verifier, policy=Policy(require("/*", check=check)), render=render)
+    answers = [app.get(path, headers=signed(), status=403) for path in ("/a", "/b")]
 
-    assert [app.get(path, headers=headers, status=403).json["tenant"] for path in ("/a", "/b")] == [
-        "/a",
-        "/b",
-    ]
+    assert [answer.json["tenant"] for answer in answers] == ["/a", "/b"]
 
 
-def test_render_is_asked_each_time(verifier):
-    """An answer of the application's own is not remembered for other requests."""
+def test_render_is_called_each_time(verifier):
+    """The answer of a renderer is not cached."""
     app = client(verifier, render=lambda error, environ: Response(environ["PATH_INFO"], 401))
 
     assert [app.get(path, status=401).text for path in ("/a", "/b")] == ["/a", "/b"]
@@ -110,7 +100,7 @@ def test_render_is_asked_each_time(verifier):
     ],
 )
 def test_render_that_breaks_falls_back_to_json(verifier, render, cause):
-    """A broken renderer costs the page, not the status or the challenge."""
+    """If a renderer fails, the client gets JSON with the right status and challenge."""
     events = []
 
     response = client(verifier, render=render, on_event=events.append).get("/", status=401)
@@ -120,10 +110,10 @@ def test_render_that_breaks_falls_back_to_json(verifier, render, cause):
     assert CallableFailed(argument="render", cause=cause) in events
 
 
-@pytest.mark.parametrize("render", [None, problem_details], ids=["json", "problem"])
+@pytest.mark.parametrize("render", [render_json, problem_details], ids=["json", "problem"])
 def test_head_has_the_headers_of_get_and_no_body(verifier, render):
-    """A refused HEAD says how long the body of the GET would be."""
-    app = client(verifier, **({"render": render} if render else {}))
+    """A refused HEAD has the Content-Length of the GET."""
+    app = client(verifier, render=render)
 
     get, head = app.get("/", status=401), app.head("/", status=401)
 

@@ -1,4 +1,4 @@
-"""No spelling of a request reaches a view without what the view's rule asks for."""
+"""No spelling of a request reaches a view without the token that its rule requires."""
 
 import logging
 from functools import partial
@@ -17,7 +17,7 @@ REFUSALS = {204, 400, 401, 403, 503}
 
 
 class Explored:
-    """One application, bare and behind each policy, and what the spellings reach in it."""
+    """One application, bare and behind each policy, and the views that each spelling reaches."""
 
     def __init__(self, name, variant):
         self.variant = variant
@@ -34,7 +34,7 @@ class Explored:
                     yield name, case, spelling, views
 
     def bypasses(self, requests):
-        """Yield each request whose credential is not enough, and yet a view ran."""
+        """Yield each request that ran a view without a sufficient credential."""
         for name, case, spelling, views in requests:
             for who, credential in CREDENTIALS.items():
                 if all(credential.satisfies(need) for need in needs(case, views)):
@@ -46,7 +46,7 @@ class Explored:
 
 @pytest.fixture(scope="module", autouse=True)
 def quiet():
-    """Frameworks log every path that they do not know."""
+    """Frameworks log every unknown path."""
     logging.disable()
     yield
     logging.disable(logging.NOTSET)
@@ -59,7 +59,7 @@ def explored(request, quiet):
 
 
 def wrongs(case, credential, outcome):
-    """Yield what a view that ran should not have seen."""
+    """Yield what is wrong with a view that ran."""
     for ran in outcome.ran:
         need = case.need_of(ran.view, ran.method)
         if not credential.satisfies(need):
@@ -76,7 +76,7 @@ def shown(problems):
 
 
 def test_no_spelling_reaches_a_view_without_what_its_rule_asks_for(explored):
-    """A view never runs without a sufficient credential, and sees no claims but those sent."""
+    """A view never runs without a sufficient credential, and sees only the claims of the token."""
     requests = [request for request in explored.requests() if not is_preflight(request[2])]
 
     bypasses = list(explored.bypasses(requests))
@@ -85,7 +85,7 @@ def test_no_spelling_reaches_a_view_without_what_its_rule_asks_for(explored):
 
 
 def test_no_preflight_runs_a_view_without_what_its_rule_asks_for(explored):
-    """Browsers send preflights without credentials, so that they must not run anything."""
+    """Browsers send preflights without credentials, so no view may run."""
     requests = [request for request in explored.requests() if is_preflight(request[2])]
 
     bypasses = list(explored.bypasses(requests))
@@ -101,7 +101,7 @@ def is_preflight(spelling):
 
 
 def needs(case, views):
-    """Return all that a policy asks for the views, whatever the method."""
+    """Return what a policy requires for the views, for all methods."""
     return {case.need_of(view, method) for view in views for method in ("GET", "POST", "PUT")}
 
 
@@ -122,7 +122,7 @@ def test_spelling_with_every_scope_is_refused_or_changes_nothing(explored):
 
 
 def test_spelling_without_view_is_answered_without_failure(explored):
-    """Where no view is reached the middleware refuses or asks the application; it never fails."""
+    """If no view is reached, the middleware refuses or calls the application, and never raises."""
     names, credentials = list(explored.cases), list(CREDENTIALS.values())
     odd = []
     for number, (spelling, views) in enumerate(explored.found):
@@ -137,7 +137,7 @@ def test_spelling_without_view_is_answered_without_failure(explored):
 
 
 def test_good_request_reaches_its_view(explored):
-    """A page answers under every policy at its own path, with the least that its rule asks for."""
+    """Under every policy, each view answers at its own path with the weakest credential allowed."""
     lost = []
     for name, case in explored.cases.items():
         client = TestApp(lint(explored.guarded[name]))
@@ -159,7 +159,7 @@ def test_good_request_reaches_its_view(explored):
 
 
 def test_spellings_are_many_and_reach_every_view_in_other_ways(explored):
-    """The spellings are as many as asked for, and reach every view not only by its own path."""
+    """There are enough spellings, and every view is reached by several."""
     variant = explored.variant
     known = {Spelling("GET", "", path) for _, path in canonical(variant.mount, variant.slash)}
     others = [found for found in explored.found if found.spelling not in known]
@@ -178,7 +178,7 @@ def test_spellings_are_many_and_reach_every_view_in_other_ways(explored):
 
 @pytest.mark.xfail(reason="Bottle passes on a decoded PATH_INFO to a WSGI function that it mounts")
 def test_no_spelling_reaches_a_bottle_that_is_mounted_as_wsgi():
-    """A Bottle behind Bottle's mount decodes twice: it reads the UTF-8 of /adümin as /admin."""
+    """A mounted Bottle decodes the path twice: it reads the UTF-8 of /adümin as /admin."""
     explored = Explored("bottle", Variant(partial(bottle_mounted_app, as_wsgi=True), mount="/app"))
 
     assert shown(list(explored.bypasses(explored.requests()))) == []

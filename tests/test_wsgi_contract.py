@@ -1,4 +1,4 @@
-"""The middleware as WSGI sees it: invisible around a request that passes, complete in itself where it refuses one."""
+"""WSGI: the middleware changes nothing for accepted requests, and answers others completely."""
 
 import json
 from wsgiref.util import setup_testing_defaults
@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from werkzeug.wrappers import Response
 
 from jwt_middleware import (
+    InsufficientScope,
     InvalidToken,
     JWTMiddleware,
     MissingToken,
@@ -24,7 +25,18 @@ from jwt_middleware import (
     require,
 )
 from jwt_middleware.errors import registry
-from tests.conftest import AUDIENCE, ISSUER, NOW, SECRET, base64url, good_claims, sign_raw
+from tests.conftest import (
+    AUDIENCE,
+    ISSUER,
+    NOW,
+    SECRET,
+    RecordingApp,
+    answering,
+    base64url,
+    good_claims,
+    make_token,
+    sign_raw,
+)
 
 OURS = {f"jwt_middleware.{name}" for name in ("claims", "token", "error")}
 OTHER_ISSUER = "https://other.example.com"
@@ -38,7 +50,7 @@ OPEN = Policy(
 
 
 class Server:
-    """The server's side of WSGI: calls the application and remembers what comes back."""
+    """The server's side of WSGI: it calls an application and records the answer."""
 
     def __init__(self):
         self.calls = []
@@ -49,7 +61,7 @@ class Server:
         return self.written.append
 
     def run(self, app, environ):
-        """Run the application as PEP 3333 tells a server to; return status, headers and body."""
+        """Run the application as PEP 3333 says; return status, headers and body."""
         iterable = app(environ, self.start_response)
         try:
             body = b"".join(iterable)
@@ -61,7 +73,7 @@ class Server:
 
 
 class Untouchable:
-    """A request body that nobody may read."""
+    """A request body that must not be read."""
 
     def __getattr__(self, name):
         raise AssertionError(f"wsgi.input.{name} was used")
@@ -77,39 +89,24 @@ def environ_of(token=None, **variables):
 
 def accepted(**variables):
     """Return the environ of a request that the default verifier accepts."""
-    return environ_of(sign_raw(good_claims()), **variables)
-
-
-def ending(iterable):
-    """Return an application that answers 200 with the iterable."""
-
-    def app(environ, start_response):
-        start_response("200 OK", [("Content-Type", "text/plain")])
-        return iterable
-
-    return app
+    return environ_of(make_token(), **variables)
 
 
 def reporting(environ, start_response):
-    """Answer with what the environ holds under our names."""
+    """Answer with our entries of environ."""
     found = {name: environ[name] for name in OURS & environ.keys()}
     start_response("200 OK", [("Content-Type", "application/json")])
     return [json.dumps(found, default=str).encode()]
 
 
 def test_accepted_request_hands_over_the_servers_own_objects(verifier):
-    """The application works on the server's environ and start_response themselves, so all they can do stays possible."""
-    seen = []
+    """The application gets the server's environ and start_response, not copies."""
+    app, environ, start_response = RecordingApp(), accepted(), Server().start_response
 
-    def app(environ, start_response):
-        seen.append((environ, start_response))
-        return []
-
-    environ, start_response = accepted(), Server().start_response
     JWTMiddleware(app, verifier)(environ, start_response)
 
-    assert seen[0][0] is environ
-    assert seen[0][1] is start_response
+    assert app.environ is environ
+    assert app.calls[0][1] is start_response
 
 
 @pytest.mark.parametrize(
@@ -123,14 +120,14 @@ def test_accepted_request_hands_over_the_servers_own_objects(verifier):
     ],
 )
 def test_accepted_request_returns_the_very_iterable(verifier, iterable):
-    """What the application returns is what the server gets: no wrapper, no copy."""
-    returned = JWTMiddleware(ending(iterable), verifier)(accepted(), Server().start_response)
+    """The server gets the iterable of the application, not a wrapper or copy."""
+    returned = JWTMiddleware(answering(iterable), verifier)(accepted(), Server().start_response)
 
     assert returned is iterable
 
 
 def test_accepted_request_returns_the_file_wrapper(verifier):
-    """A server recognises its own file wrapper and may send the file without Python."""
+    """The server gets its own file wrapper, and can send the file without Python."""
     wrapped = []
 
     class Wrapper:
@@ -148,8 +145,8 @@ def test_accepted_request_returns_the_file_wrapper(verifier):
     assert len(wrapped) == 1
 
 
-def test_accepted_stream_is_not_begun_before_the_server_asks(verifier):
-    """The middleware takes nothing out of a stream."""
+def test_accepted_stream_starts_when_the_server_iterates(verifier):
+    """The middleware does not iterate over a stream."""
     progress = []
 
     def stream():
@@ -157,7 +154,7 @@ def test_accepted_stream_is_not_begun_before_the_server_asks(verifier):
             progress.append(number)
             yield b"x"
 
-    returned = JWTMiddleware(ending(stream()), verifier)(accepted(), Server().start_response)
+    returned = JWTMiddleware(answering(stream()), verifier)(accepted(), Server().start_response)
     begun = list(progress)
     next(returned)
 
@@ -165,7 +162,7 @@ def test_accepted_stream_is_not_begun_before_the_server_asks(verifier):
 
 
 def test_accepted_stream_is_closed_once_and_by_the_server(verifier):
-    """``close()`` is the server's to call, once, even if it stops midway."""
+    """Only the server calls ``close()``, also if it stops midway."""
     closed = []
 
     class Stream:
@@ -175,7 +172,7 @@ def test_accepted_stream_is_closed_once_and_by_the_server(verifier):
         def close(self):
             closed.append(True)
 
-    returned = JWTMiddleware(ending(Stream()), verifier)(accepted(), Server().start_response)
+    returned = JWTMiddleware(answering(Stream()), verifier)(accepted(), Server().start_response)
     next(iter(returned))
     before = list(closed)
     returned.close()
@@ -184,7 +181,7 @@ def test_accepted_stream_is_closed_once_and_by_the_server(verifier):
 
 
 def test_accepted_generator_runs_its_cleanup_when_closed_midway(verifier):
-    """A client that hangs up ends the generator where it stands."""
+    """If the client disconnects, the generator runs its ``finally``."""
     trace = []
 
     def stream():
@@ -194,7 +191,7 @@ def test_accepted_generator_runs_its_cleanup_when_closed_midway(verifier):
         finally:
             trace.append("cleaned up")
 
-    returned = JWTMiddleware(ending(stream()), verifier)(accepted(), Server().start_response)
+    returned = JWTMiddleware(answering(stream()), verifier)(accepted(), Server().start_response)
     next(returned)
     returned.close()
 
@@ -202,7 +199,7 @@ def test_accepted_generator_runs_its_cleanup_when_closed_midway(verifier):
 
 
 def test_accepted_app_may_use_write(verifier):
-    """The old ``write()`` callable of PEP 3333 reaches the server, before the iterable."""
+    """Data given to ``write()`` (PEP 3333) comes before the iterable."""
 
     def app(environ, start_response):
         write = start_response("200 OK", [("Content-Type", "text/plain")])
@@ -215,7 +212,7 @@ def test_accepted_app_may_use_write(verifier):
 
 
 def test_accepted_app_may_restart_its_response_with_exc_info(verifier):
-    """A second start_response with ``exc_info`` reaches the server as it was meant."""
+    """A second start_response with ``exc_info`` reaches the server."""
 
     def app(environ, start_response):
         start_response("200 OK", [("Content-Type", "text/plain")])
@@ -237,17 +234,20 @@ def test_accepted_app_may_restart_its_response_with_exc_info(verifier):
 FAILURES = [
     pytest.param(ValueError("own"), id="exception"),
     pytest.param(KeyError("jwt_middleware.claims"), id="missing key"),
-    pytest.param(MissingToken(), id="refusal"),
-    pytest.param(InvalidToken("signature_invalid"), id="refusal with a cause"),
     pytest.param(SystemExit(3), id="exit"),
     pytest.param(KeyboardInterrupt(), id="interrupt"),
+]
+REFUSALS = [
+    pytest.param(MissingToken(), id="refusal"),
+    pytest.param(InvalidToken("signature_invalid"), id="refusal with a reason"),
+    pytest.param(InsufficientScope(scopes=["a"]), id="refusal with scopes"),
 ]
 
 
 @pytest.mark.parametrize("path", ["/", "/public", "/optional", "/delegate"])
 @pytest.mark.parametrize("failure", FAILURES)
 def test_exception_of_the_app_passes_unchanged(verifier, failure, path):
-    """Only authentication is guarded: what the application raises is the server's, be it an `AuthError`."""
+    """An exception of the application reaches the server."""
 
     def app(environ, start_response):
         raise failure
@@ -262,9 +262,54 @@ def test_exception_of_the_app_passes_unchanged(verifier, failure, path):
     assert (server.calls, events) == ([], [])
 
 
-@pytest.mark.parametrize("failure", FAILURES)
+@pytest.mark.parametrize("started", [False, True], ids=["before the start", "after the start"])
+@pytest.mark.parametrize("path", ["/", "/public", "/optional", "/delegate"])
+@pytest.mark.parametrize("failure", REFUSALS)
+def test_refusal_of_the_app_is_answered_like_one_of_the_middleware(
+    verifier, failure, path, started
+):
+    """An `AuthError` that the application raises has the realm, renderer and event of all others."""
+
+    def app(environ, start_response):
+        if started:
+            start_response("200 OK", [("X-Begun", "yes")])
+        raise failure
+
+    server, events = Server(), []
+    options = {"policy": OPEN, "realm": "orders", "render": problem_details}
+    guarded = JWTMiddleware(app, verifier, on_event=events.append, **options)
+    status, headers, body = server.run(guarded, accepted(PATH_INFO=path))
+
+    assert status.startswith(str(failure.status))
+    assert dict(headers)["WWW-Authenticate"] == failure.challenge("orders")
+    assert "X-Begun" not in dict(headers)
+    assert json.loads(body)["reason"] == failure.reason
+    assert [event.reason for event in events] == [failure.reason]
+    # PEP 3333: only with the exception may start_response be called again.
+    assert server.calls[-1][2][1] is failure
+
+
+@pytest.mark.parametrize("failure", REFUSALS)
+def test_refusal_that_the_app_renders_is_one_of_the_middleware(verifier, failure):
+    """Frameworks turn an `AuthError` into a response themselves, and get the same one."""
+
+    def app(environ, start_response):
+        return failure.get_response(environ)(environ, start_response)
+
+    server, events = Server(), []
+    options = {"realm": "orders", "render": problem_details}
+    guarded = JWTMiddleware(app, verifier, on_event=events.append, **options)
+    status, headers, body = server.run(guarded, accepted())
+
+    assert status.startswith(str(failure.status))
+    assert dict(headers)["WWW-Authenticate"] == failure.challenge("orders")
+    assert json.loads(body)["reason"] == failure.reason
+    assert [event.reason for event in events] == [failure.reason]
+
+
+@pytest.mark.parametrize("failure", [*FAILURES, *REFUSALS])
 def test_exception_amid_a_stream_passes_unchanged(verifier, failure):
-    """A stream that breaks off breaks off for the server; nothing is answered in its place."""
+    """If a stream raises, the server gets the exception, and no second answer."""
 
     def stream():
         yield b"a"
@@ -272,7 +317,7 @@ def test_exception_amid_a_stream_passes_unchanged(verifier, failure):
 
     server = Server()
     with pytest.raises(type(failure)) as raised:
-        server.run(JWTMiddleware(ending(stream()), verifier), accepted())
+        server.run(JWTMiddleware(answering(stream()), verifier), accepted())
 
     assert raised.value is failure
     assert len(server.calls) == 1
@@ -282,7 +327,7 @@ def test_exception_amid_a_stream_passes_unchanged(verifier, failure):
     ("variables", "ours"),
     [
         pytest.param(
-            {"token": sign_raw(good_claims())},
+            {"token": make_token()},
             {"jwt_middleware.claims", "jwt_middleware.token"},
             id="accepted",
         ),
@@ -296,29 +341,24 @@ def test_exception_amid_a_stream_passes_unchanged(verifier, failure):
     ],
 )
 def test_environ_changes_by_our_keys_only(verifier, variables, ours):
-    """Method, path, headers and all else stay as the server set them, down to the objects."""
-    environ = environ_of(
-        **variables,
-        CONTENT_LENGTH="7",
-        QUERY_STRING="a=%00",
-        HTTP_X="\xff",
-        **{"some.key": object()},
-    )
+    """All other entries of environ keep their values, and even their identity."""
+    variables |= {"CONTENT_LENGTH": "7", "QUERY_STRING": "a=%00", "HTTP_X": "\xff"}
+    environ = environ_of(**variables, **{"some.key": object()})
     before = dict(environ)
 
-    Server().run(JWTMiddleware(ending([]), verifier, policy=OPEN), environ)
+    Server().run(JWTMiddleware(answering([]), verifier, policy=OPEN), environ)
 
-    assert environ.keys() - before.keys() == ours
+    assert environ.keys() - before.keys() == ours | {"jwt_middleware.respond"}
     assert all(environ[name] is value for name, value in before.items())
 
 
 def test_request_without_a_method_is_judged_as_get(verifier):
-    """Frameworks serve it as GET, so a rule for GET covers it."""
+    """Frameworks serve such a request as GET, so a rule for GET applies."""
     policy = Policy(require("/a", methods=["GET"], scopes=["a"]), require("/a"))
     environ = accepted() | {"PATH_INFO": "/a"}
     del environ["REQUEST_METHOD"]
 
-    status, _, _ = Server().run(JWTMiddleware(ending([]), verifier, policy=policy), environ)
+    status, _, _ = Server().run(JWTMiddleware(answering([]), verifier, policy=policy), environ)
 
     assert status.startswith("403")
 
@@ -330,19 +370,19 @@ def test_request_without_a_method_is_judged_as_get(verifier):
         pytest.param({"PATH_INFO": "/optional"}, id="optional"),
         pytest.param({"PATH_INFO": "/delegate"}, id="delegate"),
         pytest.param({"PATH_INFO": "/"}, id="refused"),
-        pytest.param({"PATH_INFO": "/", "token": sign_raw(good_claims())}, id="accepted"),
+        pytest.param({"PATH_INFO": "/", "token": make_token()}, id="accepted"),
         pytest.param(
-            {"PATH_INFO": "/scoped", "token": sign_raw(good_claims())},
+            {"PATH_INFO": "/scoped", "token": make_token()},
             id="refused after verification",
         ),
     ],
 )
 def test_environ_keys_of_an_outer_layer_are_gone(verifier, variables):
-    """Whatever stood under our names before, on no path does any of it stay."""
+    """Values of an outer layer under our keys are removed on every path."""
     planted = object()
     environ = environ_of(**variables) | dict.fromkeys(OURS, planted)
 
-    Server().run(JWTMiddleware(ending([]), verifier, policy=OPEN), environ)
+    Server().run(JWTMiddleware(answering([]), verifier, policy=OPEN), environ)
 
     assert planted not in environ.values()
 
@@ -352,19 +392,19 @@ def test_environ_keys_of_an_outer_layer_are_gone(verifier, variables):
     [
         pytest.param({}, id="refused"),
         pytest.param({"token": "a.b.c"}, id="refused token"),
-        pytest.param({"token": sign_raw(good_claims())}, id="accepted"),
+        pytest.param({"token": make_token()}, id="accepted"),
         pytest.param({"PATH_INFO": "/public"}, id="public"),
         pytest.param({"PATH_INFO": "/delegate"}, id="delegate"),
     ],
 )
 def test_request_body_stays_unread(verifier, variables):
-    """The body is the application's; a refusal leaves it to the server."""
+    """The middleware never reads the body."""
     body = Untouchable()
     environ = environ_of(
         **variables, REQUEST_METHOD="POST", CONTENT_LENGTH="5", **{"wsgi.input": body}
     )
 
-    Server().run(JWTMiddleware(ending([]), verifier, policy=OPEN), environ)
+    Server().run(JWTMiddleware(answering([]), verifier, policy=OPEN), environ)
 
     assert environ["wsgi.input"] is body
 
@@ -372,23 +412,17 @@ def test_request_body_stays_unread(verifier, variables):
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PROPFIND", "get"])
 @pytest.mark.parametrize("path", ["/", "", "*", "/gr\xc3\xbc\xc3\x9fe", "/a//b/c/", "/@@a"])
 def test_accepted_request_keeps_method_and_path(verifier, method, path):
-    """The application routes on what the client sent, however odd, not on what the policy made of it."""
-    seen = []
+    """The application gets the method and path as they were sent."""
+    app = RecordingApp(answering([b""]))
+    environ = accepted() | {"REQUEST_METHOD": method, "PATH_INFO": path}
 
-    def app(environ, start_response):
-        seen.append((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
-        return ending([b""])(environ, start_response)
+    Server().run(JWTMiddleware(app, verifier, policy=Policy(require("/a/*"))), environ)
 
-    Server().run(
-        JWTMiddleware(app, verifier, policy=Policy(require("/a/*"))),
-        accepted() | {"REQUEST_METHOD": method, "PATH_INFO": path},
-    )
-
-    assert seen == [(method, path)]
+    assert (app.environ["REQUEST_METHOD"], app.environ["PATH_INFO"]) == (method, path)
 
 
 def page(error, environ):
-    """Render a refusal in a form of one's own, beyond ASCII."""
+    """Render a refusal as HTML, with characters beyond ASCII."""
     return Response(
         f"<h1>Zutritt verweigert: {error.reason} ä€</h1>",
         error.status,
@@ -399,7 +433,7 @@ def page(error, environ):
 REFUSED = [
     pytest.param({}, "401", id="401"),
     pytest.param({"HTTP_AUTHORIZATION": "Bearer"}, "400", id="400"),
-    pytest.param({"PATH_INFO": "/scoped", "token": sign_raw(good_claims())}, "403", id="403"),
+    pytest.param({"PATH_INFO": "/scoped", "token": make_token()}, "403", id="403"),
 ]
 RENDERERS = [
     pytest.param({}, id="json"),
@@ -411,11 +445,11 @@ RENDERERS = [
 @pytest.mark.parametrize("options", RENDERERS)
 @pytest.mark.parametrize(("variables", "status"), REFUSED)
 def test_refusal_is_one_complete_answer(verifier, variables, status, options):
-    """start_response is called once, and Content-Length counts the bytes that follow."""
+    """start_response is called once, and Content-Length is the length of the body."""
     server = Server()
 
     line, headers, body = server.run(
-        JWTMiddleware(ending([]), verifier, policy=OPEN, **options), environ_of(**variables)
+        JWTMiddleware(answering([]), verifier, policy=OPEN, **options), environ_of(**variables)
     )
 
     lengths = [value for name, value in headers if name.lower() == "content-length"]
@@ -429,8 +463,8 @@ def test_refusal_is_one_complete_answer(verifier, variables, status, options):
 @pytest.mark.parametrize("options", RENDERERS)
 @pytest.mark.parametrize(("variables", "status"), REFUSED)
 def test_refusal_of_head_is_that_of_get_without_body(verifier, variables, status, options):
-    """A HEAD gets the status and headers of the GET, and not one byte of body."""
-    app = JWTMiddleware(ending([]), verifier, policy=OPEN, **options)
+    """A HEAD gets the status and headers of the GET, and no body."""
+    app = JWTMiddleware(answering([]), verifier, policy=OPEN, **options)
 
     get = Server().run(app, environ_of(**variables))
     head = Server().run(app, environ_of(**variables, REQUEST_METHOD="HEAD"))
@@ -440,8 +474,8 @@ def test_refusal_of_head_is_that_of_get_without_body(verifier, variables, status
 
 
 def test_refusal_may_be_changed_without_changing_the_next(verifier):
-    """An outer layer may edit the header list it was given (PEP 3333), and the next client sees nothing of it."""
-    app = JWTMiddleware(ending([]), verifier)
+    """An outer layer may change the list of headers (PEP 3333). The next answer has its own."""
+    app = JWTMiddleware(answering([]), verifier)
     _, first, _ = Server().run(app, environ_of())
     untouched = list(first)
 
@@ -457,7 +491,7 @@ def test_refusal_may_be_changed_without_changing_the_next(verifier):
     [
         pytest.param({}, id="refused"),
         pytest.param({"HTTP_AUTHORIZATION": "Bearer a, b"}, id="broken header"),
-        pytest.param({"token": sign_raw(good_claims())}, id="accepted"),
+        pytest.param({"token": make_token()}, id="accepted"),
         pytest.param({"PATH_INFO": "/delegate"}, id="delegate"),
     ],
 )
@@ -472,7 +506,7 @@ def test_middleware_satisfies_the_validator_of_python(verifier, method, variable
         calls.append(status)
         return lambda data: None
 
-    returned = validator(JWTMiddleware(validator(ending([])), verifier, policy=OPEN))(
+    returned = validator(JWTMiddleware(validator(answering([])), verifier, policy=OPEN))(
         environ, start_response
     )
     list(returned)
@@ -482,20 +516,20 @@ def test_middleware_satisfies_the_validator_of_python(verifier, method, variable
 
 
 def nested(app, verifier, clock, *, policy):
-    """Put the middleware twice around an app: the outer one trusts another issuer and looks at a cookie."""
+    """Wrap an application twice. The outer middleware trusts another issuer and reads a cookie."""
     other = Verifier(SecretKey(OTHER_SECRET), issuer=OTHER_ISSUER, audience=AUDIENCE, clock=clock)
     inner = JWTMiddleware(app, verifier, policy=policy, realm="inner")
     return JWTMiddleware(inner, other, credential=from_cookie("outer"), realm="outer")
 
 
 def cookie():
-    """Return what the outer middleware accepts."""
+    """Return a cookie that the outer middleware accepts."""
     claims = good_claims(iss=OTHER_ISSUER, sub="outer", secret="of the outer")
     return f"outer={sign_raw(claims, secret=OTHER_SECRET)}"
 
 
 def test_nested_inner_claims_win(verifier, clock):
-    """The application sees the claims of the middleware next to it."""
+    """The application gets the claims of the inner middleware."""
     app = nested(reporting, verifier, clock, policy=Policy())
 
     _, _, body = Server().run(app, accepted(HTTP_COOKIE=cookie()))
@@ -509,7 +543,7 @@ def test_nested_inner_claims_win(verifier, clock):
     [("/public", set()), ("/optional", set()), ("/delegate", {"jwt_middleware.error"})],
 )
 def test_nested_outer_claims_do_not_leak_past_the_inner(verifier, clock, path, expected):
-    """Where the inner one asks for no token, the outer one's claims are not mistaken for its own."""
+    """If the inner middleware needs no token, the claims of the outer one are removed."""
     app = nested(reporting, verifier, clock, policy=OPEN)
 
     _, _, body = Server().run(app, environ_of(HTTP_COOKIE=cookie(), PATH_INFO=path))
@@ -521,20 +555,18 @@ def test_nested_outer_claims_do_not_leak_past_the_inner(verifier, clock, path, e
     ("variables", "realm"),
     [
         pytest.param({}, "outer", id="no token at all"),
-        pytest.param({"token": sign_raw(good_claims())}, "outer", id="inner token only"),
+        pytest.param({"token": make_token()}, "outer", id="inner token only"),
         pytest.param({"HTTP_COOKIE": cookie()}, "inner", id="outer token only"),
         pytest.param(
             {"HTTP_COOKIE": cookie(), "token": cookie().removeprefix("outer=")},
             "inner",
             id="outer token for both",
         ),
-        pytest.param(
-            {"HTTP_COOKIE": f"outer={sign_raw(good_claims())}"}, "outer", id="inner token as outer"
-        ),
+        pytest.param({"HTTP_COOKIE": f"outer={make_token()}"}, "outer", id="inner token as outer"),
     ],
 )
 def test_nested_both_must_agree(verifier, clock, variables, realm):
-    """Each asks for its own token, and a refusal of the inner one passes the outer one untouched."""
+    """Each checks its own token. The outer one does not change a refusal of the inner one."""
     app = nested(reporting, verifier, clock, policy=Policy())
 
     status, headers, body = Server().run(app, environ_of(**variables))
@@ -565,7 +597,7 @@ def test_nested_both_must_agree(verifier, clock, variables, realm):
     "credential", [{}, {"credential": from_cookie("outer")}], ids=["header", "cookie"]
 )
 def test_environ_without_a_key_is_answered(verifier, credential, missing):
-    """A key that a server forgot opens nothing and breaks nothing."""
+    """A missing key of environ does not raise, and does not let a request in."""
     environ = environ_of(
         HTTP_COOKIE=cookie(),
         HTTP_AUTHORIZATION="Bearer a.b.c",
@@ -574,17 +606,18 @@ def test_environ_without_a_key_is_answered(verifier, credential, missing):
     )
     del environ[missing]
 
-    status, _, _ = Server().run(
-        JWTMiddleware(ending([]), verifier, policy=OPEN, **credential), environ
-    )
+    app = JWTMiddleware(answering([]), verifier, policy=OPEN, **credential)
+    status, _, _ = Server().run(app, environ)
 
     assert status.startswith("401 ")
 
 
 @pytest.mark.parametrize("options", RENDERERS)
 def test_environ_that_is_empty_is_refused(verifier, options):
-    """The least of all requests carries no token, whoever renders the answer."""
-    status, _, body = Server().run(JWTMiddleware(ending([]), verifier, policy=OPEN, **options), {})
+    """An empty environ has no token, and is refused with each renderer."""
+    status, _, body = Server().run(
+        JWTMiddleware(answering([]), verifier, policy=OPEN, **options), {}
+    )
 
     assert status.startswith("401 ")
     assert body
@@ -601,10 +634,10 @@ def test_environ_that_is_empty_is_refused(verifier, options):
     ],
 )
 def test_environ_key_that_only_resembles_the_header_is_no_credential(verifier, key):
-    """A good token anywhere but in ``HTTP_AUTHORIZATION`` authenticates nobody."""
-    environ = environ_of(**{key: f"Bearer {sign_raw(good_claims())}"})
+    """A good token counts only in ``HTTP_AUTHORIZATION``."""
+    environ = environ_of(**{key: f"Bearer {make_token()}"})
 
-    _, _, body = Server().run(JWTMiddleware(ending([]), verifier), environ)
+    _, _, body = Server().run(JWTMiddleware(answering([]), verifier), environ)
 
     assert json.loads(body)["reason"] == "token_missing"
 
@@ -630,7 +663,7 @@ JUNK_VERIFIER = Verifier(SecretKey(SECRET), issuer=ISSUER, audience=AUDIENCE, cl
 
 
 def answer_of(reason):
-    """Return the whole answer to a failure; it depends on nothing that the client sent."""
+    """Return the answer to a failure. It does not depend on the request."""
     error = registry()[reason](reason)
     body = json.dumps(error.to_dict()).encode()
     own = {"Content-Type": "application/json", "Content-Length": str(len(body))}
@@ -644,8 +677,8 @@ def answer_of(reason):
 @example("\x00Bearer a.b.c")
 @example(f"Bearer {base64url('[' * 10_000)}.a.b")
 def test_header_of_junk_gets_a_fixed_answer(header):
-    """Whatever bytes a header holds, the answer is one of the registry's, the same for all, and reflects none of it."""
-    app = JWTMiddleware(ending([]), JUNK_VERIFIER)
+    """For any header, the answer is one of the registry, and repeats nothing of the header."""
+    app = JWTMiddleware(answering([]), JUNK_VERIFIER)
 
     status, headers, body = Server().run(app, environ_of(HTTP_AUTHORIZATION=header))
 
@@ -658,9 +691,9 @@ def test_header_of_junk_gets_a_fixed_answer(header):
 @example(method="OPTIONS", path="*", cookies="outer=a", origin="null")
 @example(method="POST", path="\ud800", cookies="outer=\x00", origin="http://127.0.0.1")
 def test_request_line_of_junk_is_refused(method, path, cookies, origin):
-    """No method, path or cookie that a client can think up breaks the policy or opens what it closes."""
+    """No method, path, cookie or origin raises, or lets a request in."""
     app = JWTMiddleware(
-        ending([]),
+        answering([]),
         JUNK_VERIFIER,
         policy=Policy(require("/*", check=lambda *_: True)),
         credential=from_cookie("outer"),

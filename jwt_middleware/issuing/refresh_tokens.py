@@ -1,11 +1,12 @@
-"""The form of refresh tokens: JWTs that only their issuer can verify.
+"""`RefreshTokens`: signs and reads refresh tokens, JWTs that only their issuer can verify.
 
 They are signed with a secret that is derived from the issuer's key, or from a secret for refresh
-tokens only. So no service that holds the public key, and no key set, takes one for an access token.
+tokens only. So a service that verifies with the public key or a key set never accepts one as an
+access token.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from jwt_middleware.errors import AuthError, InvalidGrant
 from jwt_middleware.jose import Key, derive_secret, parse_claims, parse_compact, sign
@@ -26,18 +27,24 @@ _CLAIMS: Final = {
 }
 
 
+class RefreshToken(NamedTuple):
+    """A signed refresh token, and its claims."""
+
+    claims: Mapping[str, Any]
+    text: str
+
+
 class RefreshTokens:
-    """Signs and reads the refresh tokens of one issuer and audience; the first key signs."""
+    """Signs and reads the refresh tokens of one issuer and audience. The first key signs."""
 
     def __init__(self, keys: Sequence[Key], *, issuer: str, audience: Sequence[str]) -> None:
         self._keys = [derive_secret(key, "refresh tokens") for key in keys]
         self.issuer = issuer
-        # Two issuers may share a name, a key and a store. Their refresh tokens differ in the
-        # audience.
+        # Two issuers may share a name, a key and a store. Their audiences differ.
         self._audience = sorted(set(audience))
 
-    def sign(self, claims: Mapping[str, Any]) -> str:
-        """Return the claims, with issuer and audience, as a token.
+    def sign(self, claims: Mapping[str, Any]) -> RefreshToken:
+        """Return a token with these claims, the issuer and the audience.
 
         Raises ValueError for claims that `read` would refuse: too large, too deep, not JSON.
         """
@@ -45,20 +52,20 @@ class RefreshTokens:
         token = sign(named, self._keys[0], typ=_TYPE)
         if len(token) > _MAX_BYTES:
             raise ValueError(
-                f"claims: the refresh token would have {len(token)} bytes, the limit is {_MAX_BYTES}; "
-                "keep large data in your database and look it up by the subject"
+                f"claims: the refresh token would have {len(token)} bytes, and the limit is"
+                f" {_MAX_BYTES}; keep large data in your database and look it up by the subject"
             )
         try:
             self.read(token)
         except InvalidGrant as exc:
             raise ValueError(
-                "claims: a refresh token with them could not be read; write JSON values with "
-                "unique names, no lone surrogates, and at most 30 levels"
+                "claims: a refresh token with them could not be read; write JSON values with"
+                " unique names, no lone surrogates, and at most 30 levels"
             ) from exc
-        return token
+        return RefreshToken(named, token)
 
     def read(self, raw: str) -> dict[str, Any]:
-        """Return the claims of a token; raises `InvalidGrant`. Its times are not checked."""
+        """Return the claims of a token; raises `InvalidGrant`. Checks no times."""
         if not isinstance(raw, str) or len(raw) > _MAX_BYTES:
             raise InvalidGrant("refresh_token_invalid")
         try:
@@ -72,8 +79,7 @@ class RefreshTokens:
         return claims
 
     def _is_ours(self, claims: Mapping[str, Any]) -> bool:
-        # Exactly: another release may have put a restriction into its tokens that this one does not
-        # know.
+        # Exactly these claims: an unknown one may be a restriction of another release.
         return (
             {name: type(value) for name, value in claims.items()} == _CLAIMS
             and claims["iss"] == self.issuer

@@ -2,6 +2,7 @@
 
 from jwt_middleware.jose.compact import Header, normalize_type, parse_claims, parse_compact
 from jwt_middleware.jose.encoding import decode_base64url, parse_json_object
+from jwt_middleware.jose.generate import generate_private_pem
 from jwt_middleware.jose.keys import (
     ALGORITHMS,
     ASYMMETRIC,
@@ -23,6 +24,7 @@ __all__ = [
     "Key",
     "decode_base64url",
     "derive_secret",
+    "generate_private_pem",
     "material_from_jwk",
     "material_from_pem",
     "normalize_type",

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Final, NoReturn
 
-from jwt_middleware.arguments import callable_faults, refuse, whole_faults
+from jwt_middleware.arguments import Problems
 from jwt_middleware.clock import current_time
 from jwt_middleware.events import EventHook, StoreFull, emit, log_events
 from jwt_middleware.stores.protocol import StoreError
@@ -15,12 +15,12 @@ _ABSENT: Final = (None, 0.0)
 
 
 class MemoryStore:
-    """A store for one process; what it holds ends with it.
+    """A store in the memory of one process; its entries are lost when the process ends.
 
-    It holds at most `max_entries` entries and never drops one before it expires. The last tenth is
-    for `put`, so that a flood of refreshes cannot prevent a logout: `add` raises `StoreError` from
-    nine tenths on, `put` only if the store is full. The first time, a `StoreFull` event says so.
-    `clock` returns the seconds since the epoch.
+    It holds at most `max_entries` entries and never drops an entry before it expires. The last
+    tenth is for `put`, so that a flood of refreshes cannot prevent a logout: `add` raises
+    `StoreError` when nine tenths are in use, `put` only when the store is full. The event
+    `StoreFull` says so once. `clock` returns the seconds since the epoch.
     """
 
     def __init__(
@@ -30,23 +30,23 @@ class MemoryStore:
         on_event: EventHook = log_events,
         clock: Callable[[], float] = current_time,
     ) -> None:
-        refuse(
-            whole_faults(1, max_entries=max_entries),
-            callable_faults(on_event=on_event, clock=clock),
-        )
+        problems = Problems()
+        problems.whole("max_entries", max_entries, least=1)
+        problems.callables(on_event=on_event, clock=clock)
+        problems.raise_if_any()
         self._max_entries = max_entries
         self._max_added = max_entries - max_entries // 10
         self._on_event = on_event
         self._clock = clock
         self._lock = threading.Lock()
         self._entries: dict[str, tuple[str, float]] = {}
-        # The entries by expiry, soonest first. If an expiry was moved, the old one may still be
-        # here.
-        self._ends: list[tuple[float, str]] = []
-        self._told = False
+        # A heap of the entries, the one that expires first in front. After a change of an expiry,
+        # the old one may still be here.
+        self._expiries: list[tuple[float, str]] = []
+        self._reported = False
 
     def get(self, key: str) -> str | None:
-        """Return the value, or None if there is none. Takes no lock."""
+        """Return the value, or None if it is absent. Takes no lock."""
         return self.get_many((key,))[0]
 
     def get_many(self, keys: Sequence[str]) -> list[str | None]:
@@ -57,62 +57,66 @@ class MemoryStore:
         return [None if now >= expires_at else value for value, expires_at in found]
 
     def put(self, key: str, value: str, expires_at: float) -> None:
-        """Set the value and replace any other. Raises `StoreError` if the store is full."""
+        """Set the value, and replace an existing one.
+
+        Raises `StoreError` if the store is full.
+        """
         with self._lock:
             has_room = self._make_room(key, self._max_entries)
             if has_room:
                 self._set(key, value, expires_at)
         if not has_room:
-            self._refuse()
+            self._raise_full()
 
     def add(self, key: str, value: str, expires_at: float) -> str | None:
-        """Set the value if there is none; return the one that was there.
+        """Set the value if it is absent and return None; otherwise return the existing value.
 
         Raises `StoreError` if nine tenths of the store are in use.
         """
         with self._lock:
-            there = self.get(key)
+            existing = self.get(key)
             has_room = self._make_room(key, self._max_added)
-            if there is None and has_room:
+            if existing is None and has_room:
                 self._set(key, value, expires_at)
         if not has_room:
-            self._refuse()
-        return there
+            self._raise_full()
+        return existing
 
     def _make_room(self, key: str, limit: int) -> bool:
-        """Drop expired entries; tell whether the key may be set then."""
+        """Drop expired entries, and return whether the key may be set."""
         now = self._clock()
-        # Two per write: expired entries go faster than new ones come, and no write takes long.
+        # Two for each write: so expired entries go faster than new ones come, and no write is slow.
+        # More only if there is no room otherwise.
         dropped = 0
-        while self._ends and self._ends[0][0] <= now:
+        while self._expiries and self._expiries[0][0] <= now:
             if dropped >= 2 and len(self._entries) < limit:
                 break
-            self._drop_soonest()
+            self._drop_first()
             dropped += 1
         return key in self._entries or len(self._entries) < limit
 
     def _set(self, key: str, value: str, expires_at: float) -> None:
-        _, end = self._entries.get(key, ("", math.inf))
+        _, earlier_expiry = self._entries.get(key, ("", math.inf))
         self._entries[key] = (value, expires_at)
-        if expires_at < end:
-            heapq.heappush(self._ends, (expires_at, key))
-        if len(self._ends) > 2 * len(self._entries) + 64:
-            # Entries whose expiry was moved nearer several times have left the old ones behind.
-            self._ends = [(end, key) for key, (_, end) in self._entries.items()]
-            heapq.heapify(self._ends)
+        if expires_at < earlier_expiry:
+            heapq.heappush(self._expiries, (expires_at, key))
+        if len(self._expiries) > 2 * len(self._entries) + 64:
+            # Too many old expiries: some entries were set again and again to expire sooner.
+            self._expiries = [(expiry, key) for key, (_, expiry) in self._entries.items()]
+            heapq.heapify(self._expiries)
 
-    def _drop_soonest(self) -> None:
-        """Drop the entry that expires soonest, or put it back if its expiry was moved."""
-        end, key = heapq.heappop(self._ends)
-        _, actual_end = self._entries.get(key, ("", end))
-        if actual_end > end:
-            heapq.heappush(self._ends, (actual_end, key))
+    def _drop_first(self) -> None:
+        """Drop the entry in front of the heap, or put it back if it expires later now."""
+        expiry, key = heapq.heappop(self._expiries)
+        _, current_expiry = self._entries.get(key, ("", expiry))
+        if current_expiry > expiry:
+            heapq.heappush(self._expiries, (current_expiry, key))
         else:
             self._entries.pop(key, None)
 
-    def _refuse(self) -> NoReturn:
-        """Raise `StoreError`. Call it without the lock: the event's hook may use the store."""
-        if not self._told:
-            self._told = True
+    def _raise_full(self) -> NoReturn:
+        """Raise `StoreError`. Call it without the lock, because `on_event` may use the store."""
+        if not self._reported:
+            self._reported = True
             emit(self._on_event, StoreFull(self._max_entries))
-        raise StoreError(f"MemoryStore: full, with at most {self._max_entries} entries")
+        raise StoreError(f"MemoryStore: full, it has {self._max_entries} entries at most")

@@ -1,5 +1,26 @@
-"""For your tests: the promises of every store, as tests to run against a store of your own. Needs pytest."""
+"""A testing kit for applications: a fake identity provider, a clock, and tests for your own stores.
 
-from jwt_middleware.testing.store_contract import ENDED, LATER, StoreContract
+Nothing is patched, and no socket is opened. Only `StoreContract` needs pytest.
+"""
 
-__all__ = ["ENDED", "LATER", "StoreContract"]
+from typing import TYPE_CHECKING
+
+from jwt_middleware._lazy import lazy_names
+
+if TYPE_CHECKING:
+    from jwt_middleware.testing.clock import FrozenClock
+    from jwt_middleware.testing.environ import claims_environ
+    from jwt_middleware.testing.fake_issuer import FakeIssuer
+    from jwt_middleware.testing.store_contract import ENDED, LATER, StoreContract
+
+__all__ = ["ENDED", "LATER", "FakeIssuer", "FrozenClock", "StoreContract", "claims_environ"]
+
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "clock": ("FrozenClock",),
+        "environ": ("claims_environ",),
+        "fake_issuer": ("FakeIssuer",),
+        "store_contract": ("ENDED", "LATER", "StoreContract"),
+    },
+)

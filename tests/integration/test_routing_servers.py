@@ -1,12 +1,10 @@
-"""No spelling reaches a view without what its rule asks for, over the wire of any server."""
+"""On real servers, no spelling of a path reaches a view without the right token."""
 
 import re
-import shutil
 import socket
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
 
@@ -16,39 +14,24 @@ from tests.routing import VARIANTS
 from tests.routing_policies import CREDENTIALS, canonical
 from tests.routing_site import NAMES
 from tests.routing_spellings import ODD_PATHS, ORIGIN, PATTERNS
-from tests.test_servers import missing, running
+from tests.servers import program, require_module, running
 
 SITE = "tests.routing_site:app"
 LISTEN = "127.0.0.1:{port}"
-GUNICORN = ["-m", "gunicorn", SITE, "--no-control-socket", "--bind", LISTEN, "--worker-class"]
+GUNICORN = f"-m gunicorn {SITE} --no-control-socket --bind {LISTEN} --worker-class".split()
 UWSGI = str(Path(sys.executable).with_name("uwsgi"))
 RUN_UWSGI = "import os, sys; os.execv(sys.argv[1], sys.argv[1:])"
+UWSGI_OPTIONS = f"--need-app --die-on-term --http-socket {LISTEN} --wsgi {SITE}".split()
 
-# The module that must be there, and the arguments to Python.
+# The arguments to Python. The name begins with that of the package.
 SERVERS = {
-    "werkzeug": ("werkzeug", ["-m", "tests.routing_site", "{port}"]),
-    "gunicorn-sync": ("gunicorn", [*GUNICORN, "sync"]),
-    "gunicorn-gthread": ("gunicorn", [*GUNICORN, "gthread", "--threads", "4"]),
-    "waitress": ("waitress", ["-m", "waitress", "--listen", LISTEN, SITE]),
-    "cheroot": ("cheroot", ["-m", "cheroot", "--bind", LISTEN, SITE]),
-    "granian": (
-        "granian",
-        ["-m", "granian", SITE, "--interface", "wsgi", "--host", "127.0.0.1", "--port", "{port}"],
-    ),
-    "uwsgi": (
-        "uwsgi",
-        [
-            "-c",
-            RUN_UWSGI,
-            UWSGI,
-            "--need-app",
-            "--die-on-term",
-            "--http-socket",
-            LISTEN,
-            "--wsgi",
-            SITE,
-        ],
-    ),
+    "werkzeug": ["-m", "tests.routing_site", "{port}"],
+    "gunicorn-sync": [*GUNICORN, "sync"],
+    "gunicorn-gthread": [*GUNICORN, "gthread", "--threads", "4"],
+    "waitress": f"-m waitress --listen {LISTEN} {SITE}".split(),
+    "cheroot": f"-m cheroot --bind {LISTEN} {SITE}".split(),
+    "granian": f"-m granian {SITE} --interface wsgi --host 127.0.0.1 --port {{port}}".split(),
+    "uwsgi": ["-c", RUN_UWSGI, UWSGI, *UWSGI_OPTIONS],
 }
 # The policy, and a credential that is not enough for the view of /admin.
 ATTEMPTS = [("closed", "none"), ("open", "plain")]
@@ -97,12 +80,14 @@ def ask(port, site, credential, target, method=b"GET", *lines):
 
 @pytest.fixture(scope="module", params=SERVERS)
 def port(request):
-    """The site on each server."""
-    module, arguments = SERVERS[request.param]
-    if (shutil.which(UWSGI) if module == "uwsgi" else find_spec(module)) is None:
-        missing(module)
-    with running(arguments) as connection:
-        yield connection.port
+    """The port of the site on each server."""
+    package = request.param.partition("-")[0]
+    if package == "uwsgi":
+        program(UWSGI, hint="pip install pyuwsgi")
+    else:
+        require_module(package)
+    with running(SERVERS[request.param]) as port:
+        yield port
 
 
 def bypasses(port, name, requests):
@@ -124,7 +109,7 @@ def attempt(port, name, policy, who, *request):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_server_and_spelling_together_open_nothing(port, name):
-    """No target runs a view without the right token, whatever server and framework make of it."""
+    """No request target runs a view without the right token."""
     assert list(bypasses(port, name, [(target,) for target in targets()])) == []
 
 
@@ -143,7 +128,7 @@ def test_server_and_headers_together_open_nothing(port, name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_server_brings_good_requests_to_their_views(port, name):
-    """A page answers over the wire at its own path, with the least that its rule asks for."""
+    """Each view answers at its own path with the weakest credential that its rule accepts."""
     lost = []
     for policy, _ in ATTEMPTS:
         case = VARIANTS[name].cases()[policy]

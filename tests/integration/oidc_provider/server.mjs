@@ -1,4 +1,4 @@
-// An OpenID provider on a free port of the loopback interface, for the tests of tests/test_oidc_provider.py.
+// An OpenID provider on a free port of the loopback interface, for the tests of tests/integration/test_oidc_provider.py.
 //
 // It is told what to do by words on standard input, one a line, and answers each with one line of JSON on standard
 // output; the first line, without being asked, is where it is. When its input ends, it ends.
