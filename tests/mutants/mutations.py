@@ -4,7 +4,7 @@ These parts are never changed, because no test should notice:
 
 * docstrings, type annotations, type aliases, protocols and ``if TYPE_CHECKING:`` blocks;
 * ``__repr__``, ``__slots__`` and ``__all__``;
-* prose: a text that contains three words in a row, with all that is formatted into it;
+* prose: a text that contains three words in a row or a Python list, with what is formatted into it;
 * ``lru_cache``, whose size only says how much is remembered, and ``zip(strict=)``.
 """
 
@@ -54,7 +54,7 @@ _SWAPPED = {
     "max": "min",
 }
 _NOT_VISITED = {"annotation", "returns", "decorator_list", "bases", "format_spec", "type_params"}
-_PROSE = re.compile(r"[A-Za-z']+ [a-z]+ [a-z]+").search
+_PROSE = re.compile(r"[A-Za-z']+[,;]? [a-z]+[,;]? [a-z]+|\['").search
 _LISTS_OF_NAMES = {"__all__", "__slots__"}
 
 
@@ -258,6 +258,9 @@ def _call(node, _):
     match node.func:
         case ast.Attribute(value=receiver, attr=name) if name in _UNWRAPPED:
             yield receiver
+        case ast.Attribute(attr="split") if len(node.args) + len(node.keywords) < 2:
+            # Without a limit, rsplit does the same.
+            return
         case ast.Attribute(value=receiver, attr=name) if name in _SWAPPED:
             yield ast.Call(
                 ast.Attribute(receiver, _SWAPPED[name], ast.Load()), node.args, node.keywords
