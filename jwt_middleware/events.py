@@ -39,21 +39,20 @@ class KeyDropped(NamedTuple):
     """A member of a JWK set cannot be used. The other keys of the set still work.
 
     `position` is its place in the set. `key_id` is its ``kid``, cut to 64 characters, if that is a
-    string.
-    `meant` is False if its ``use`` says that it is not for signatures. `url` is the address from
-    which the set was fetched, if it was.
+    string. `for_signatures` is False if its ``use`` says that it is for something else. `url` is the URL
+    of a remote set.
     """
 
     position: int
     key_id: str | None
     problem: str
-    meant: bool = True
+    for_signatures: bool = True
     url: str | None = None
 
     @property
     def level(self) -> int:
-        """WARNING; DEBUG where the key was not meant for signatures."""
-        return logging.WARNING if self.meant else logging.DEBUG
+        """WARNING; DEBUG if the key is not for signatures."""
+        return logging.WARNING if self.for_signatures else logging.DEBUG
 
 
 class CallableFailed(NamedTuple):
@@ -81,7 +80,7 @@ class KeysRefreshed(NamedTuple):
         return logging.INFO if self.changed else logging.DEBUG
 
 
-class KeysNotRefreshed(NamedTuple):
+class KeyRefreshFailed(NamedTuple):
     """A remote JWK set could not be fetched or read.
 
     `usable_for` is for how many seconds the present keys are still used. At 0 every request is
@@ -198,7 +197,7 @@ Event = (
     | KeyDropped
     | CallableFailed
     | KeysRefreshed
-    | KeysNotRefreshed
+    | KeyRefreshFailed
     | KeysNotTried
     | KeyUnknown
     | StoreFailed

@@ -1,9 +1,8 @@
-"""Claim checks beyond the verifier's own: callables ``(token) -> None`` that raise `InvalidToken`.
+"""Additional checks of claims: functions ``(token) -> None`` that raise `InvalidToken`.
 
-Pass them as ``Verifier(..., validators=[...])``. They run on every request, also when the token comes out of
-the cache, after everything else has been checked. Anything of this shape is a validator; one that raises
-something other than an `AuthError`, or answers something other than None, refuses the token as
-``claim_invalid``.
+Pass them as ``Verifier(..., validators=[...])``. They run on every request, also for a cached
+token, after all other checks. Any such function is a validator. If it raises something other than
+an `AuthError`, or returns something other than None, the token is refused as ``claim_invalid``.
 """
 
 from collections.abc import Callable
@@ -19,31 +18,31 @@ _RFC9068_CLAIMS: Final = ("iss", "exp", "aud", "sub", "client_id", "iat", "jti")
 
 
 def claim_is(name: str, *accepted: object) -> Validator:
-    """Return a validator: the claim is present and equals one of the accepted values.
+    """Return a validator that requires a claim to equal one of the accepted values.
 
-    Types count: 1, 1.0 and true are three values, as they are in JSON.
+    Values of different types are not equal: 1, 1.0 and true are three values.
     """
-    kinds = [(type(value), value) for value in accepted]
+    typed = [(type(value), value) for value in accepted]
 
     def check(token: AccessToken) -> None:
         value = _present(token, name)
-        if (type(value), value) not in kinds:
+        if (type(value), value) not in typed:
             raise InvalidToken("claim_invalid", claim=name)
 
     return check
 
 
 def claim_contains(name: str, *wanted: object) -> Validator:
-    """Return a validator: the claim is a list that holds all the wanted values, such as roles or groups.
+    """Return a validator that requires a claim to be a list with all the wanted values.
 
-    Types count, as in `claim_is`.
+    Use it for roles or groups. Values compare as in `claim_is`.
     """
-    kinds = [(type(value), value) for value in wanted]
+    typed = [(type(value), value) for value in wanted]
 
     def check(token: AccessToken) -> None:
         values = _present(token, name)
-        held = [(type(value), value) for value in values] if isinstance(values, list) else None
-        if held is None or not all(kind in held for kind in kinds):
+        found = [(type(value), value) for value in values] if isinstance(values, list) else None
+        if found is None or not all(pair in found for pair in typed):
             raise InvalidToken("claim_invalid", claim=name)
 
     return check
@@ -52,8 +51,9 @@ def claim_contains(name: str, *wanted: object) -> Validator:
 def rfc9068(token: AccessToken) -> None:
     """Accept only access tokens of the JWT profile (RFC 9068 §2.1, §2.2, §4).
 
-    The type is ``at+jwt`` and all claims that the profile requires are there, non-empty. Issuer, audience,
-    signature and times are the verifier's own checks; give it an `issuer` and an `audience`.
+    The type is ``at+jwt``, and all claims that the profile requires are present and not empty. The
+    verifier checks issuer, audience, signature and times itself. Give it an `issuer` and an
+    `audience`.
     """
     typ = token.header.get("typ")
     if not isinstance(typ, str) or normalize_type(typ) != "at+jwt":

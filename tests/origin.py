@@ -1,4 +1,4 @@
-"""A key server on loopback that a test can make fail in every way: real sockets, no HTTP library in between."""
+"""A key server on loopback, on real sockets, that a test can make fail in every way."""
 
 import gzip
 import json
@@ -31,7 +31,7 @@ class Received(NamedTuple):
 
 
 class Served(NamedTuple):
-    """One good answer that was sent whole: to which target, which key ids, and when its last byte left."""
+    """One good answer that was sent completely, with the time of its last byte."""
 
     target: str
     key_ids: tuple[str | None, ...]
@@ -39,9 +39,9 @@ class Served(NamedTuple):
 
 
 class Listener:
-    """Accepts connections on a free port of loopback and gives each one to `serve`, in a thread of its own.
+    """Accepts connections on a free port of loopback and calls `serve` for each, in a new thread.
 
-    `serve` gets the socket, and an event that says when it is to stop waiting.
+    `serve` gets the socket, and an event that is set when it must stop waiting.
     """
 
     def __init__(self, serve):
@@ -99,10 +99,11 @@ class Listener:
 
 
 class Origin:
-    """Publishes the public halves of `keys` at `url`, or does what `behaviour` says, a name out of `BEHAVIOURS`.
+    """Publishes the public keys of `keys` at `url`, or does what `behaviour` names.
 
-    `cache_control` are the values of so many headers. `delay`, in seconds, comes before each good answer.
-    What hangs or drips goes on until `release` or the end of the ``with`` block.
+    `behaviour` is one of `BEHAVIOURS`. `cache_control` is a list with one value for each header.
+    `delay`, in seconds, comes before each good answer. An answer that hangs or drips goes on until
+    `release` or the end of the ``with`` block.
     """
 
     def __init__(self, *keys, tls=None):
@@ -327,9 +328,10 @@ BEHAVIOURS = BROKEN | UNREADABLE | GOOD
 
 
 class Proxy:
-    """Forwards requests, and tunnels to loopback whatever the name. `asked` are the request lines it got.
+    """Forwards requests, and opens tunnels to loopback for every name. `asked` are request lines.
 
-    With `answer` it sends that instead of opening a tunnel; with `drip`, twenty bytes per second.
+    With `answer` it sends that instead of opening a tunnel. With `drip` it sends twenty bytes per
+    second.
     """
 
     def __init__(self, *, answer=b"", drip=b""):

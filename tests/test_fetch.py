@@ -1,4 +1,4 @@
-"""Fetching from a server that fails in every way, over real sockets; and what the whole house makes of it."""
+"""Fetching over real sockets from a server that fails in every way."""
 
 import ipaddress
 import json
@@ -14,14 +14,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jwt_middleware import RemoteJWKSet
-from jwt_middleware.events import KeysNotRefreshed, KeysRefreshed
+from jwt_middleware.events import KeyRefreshFailed, KeysRefreshed
 from jwt_middleware.keys.fetch import fetch_document
 from tests.conftest import bearer, client
 from tests.origin import BEFORE_THE_REQUEST, BROKEN, LARGE, UNREADABLE, Origin, Proxy, identity
 
 TIMEOUT = 0.2
 MAX_BYTES = 524_288
-# Far more than any fetch takes, so that a busy machine fails no test, and far less than a server that drips.
+# Much longer than a fetch takes on a busy machine, and much shorter than a server that drips.
 GENEROUS = 3
 
 fetch = partial(fetch_document, timeout=TIMEOUT, max_bytes=MAX_BYTES)
@@ -57,14 +57,14 @@ def refusal(url, **options):
 
 @pytest.mark.parametrize("behaviour", ["ok", "chunked"])
 def test_document_arrives_whole(origin, behaviour):
-    """The body is what the server sent, with its length told or in chunks."""
+    """The body is what the server sent, with Content-Length or in chunks."""
     origin.behaviour = behaviour
 
     assert fetch(origin.url) == (origin.document(), None)
 
 
 def test_document_of_exactly_the_limit_is_taken(origin):
-    """`max_bytes` is the largest size that is accepted, and one more is none."""
+    """A body of `max_bytes` is accepted, and one more byte is refused."""
     size = len(origin.document())
 
     assert fetch(origin.url, max_bytes=size).body == origin.document()
@@ -73,7 +73,7 @@ def test_document_of_exactly_the_limit_is_taken(origin):
 
 @pytest.mark.parametrize("behaviour", params(BROKEN))
 def test_broken_exchange_is_an_oserror_in_time(origin, behaviour):
-    """Whatever a server does wrong, the caller is told so within seconds, by one kind of exception."""
+    """Every failure of a server raises OSError within seconds."""
     origin.behaviour = behaviour
 
     refusal(origin.url)
@@ -83,7 +83,7 @@ def test_broken_exchange_is_an_oserror_in_time(origin, behaviour):
 
 @pytest.mark.parametrize("behaviour", params(UNREADABLE))
 def test_content_is_none_of_its_business(origin, behaviour):
-    """An answer with status 200 is returned as it is, whatever it says."""
+    """An answer with status 200 is returned unchanged."""
     origin.behaviour = behaviour
 
     assert isinstance(fetch(origin.url).body, bytes)
@@ -129,7 +129,7 @@ def test_redirect_is_not_followed(origin, behaviour):
     ],
 )
 def test_url_that_cannot_be_fetched_is_an_oserror(url):
-    """Only http and https are spoken, and a URL that is none is no surprise to the caller."""
+    """A URL of another scheme, or an invalid one, raises OSError."""
     refusal(url)
 
 
@@ -147,7 +147,7 @@ def test_unknown_host_is_an_oserror():
 
 
 def test_request_says_nothing_of_the_client(origin):
-    """What travels to the key server is fixed: no credential, no cookie, nothing of the request that needed keys."""
+    """The request is fixed. It contains no credential, and nothing of a client's request."""
     fetch(origin.url)
 
     ((target, lines, _),) = origin.received
@@ -185,7 +185,7 @@ def test_request_says_nothing_of_the_client(origin):
     ],
 )
 def test_cache_control_says_how_long(origin, values, max_age):
-    """``max-age`` counts wherever it stands, and nothing that forbids storing has any."""
+    """``max-age`` is read anywhere in the header. ``no-store`` and ``no-cache`` give 0."""
     origin.cache_control = values
 
     assert fetch(origin.url).max_age == max_age
@@ -202,7 +202,7 @@ DIRECTIVES = st.sampled_from(
 )
 @given(values=st.lists(st.lists(DIRECTIVES | LATIN, max_size=12).map("".join), max_size=3))
 def test_any_cache_control_is_a_number_or_nothing(origin, values):
-    """No header makes a fetch fail, or a freshness that is no finite number from 0 up."""
+    """Every header gives a finite number of seconds, 0 or more, or None."""
     origin.cache_control = values
 
     max_age = fetch(origin.url, timeout=GENEROUS).max_age
@@ -211,7 +211,7 @@ def test_any_cache_control_is_a_number_or_nothing(origin, values):
 
 
 def test_certificate_of_the_right_name_is_trusted_with_its_context(tmp_path, old):
-    """`ssl_context` brings the authorities of one's own."""
+    """`ssl_context` replaces the certificate authorities."""
     tls = identity(x509.IPAddress(ipaddress.ip_address("127.0.0.1")), tmp_path)
     with Origin(old, tls=tls.server) as origin:
         assert fetch(origin.url, timeout=GENEROUS, ssl_context=tls.client).body == origin.document()
@@ -263,7 +263,7 @@ def test_proxy_forwards_a_plain_request(origin):
 
 
 def test_proxy_tunnels_tls(tmp_path, old):
-    """For https, the proxy is asked for a tunnel, and the certificate is that of the host behind it."""
+    """For https the proxy opens a tunnel, and the certificate must be that of the host."""
     tls = identity(x509.DNSName("id.example.com"), tmp_path)
     with Origin(old, tls=tls.server) as origin, Proxy() as proxy:
         url = origin.url.replace("127.0.0.1", "id.example.com")
@@ -292,7 +292,7 @@ def test_proxy_without_a_tunnel_is_an_oserror_in_time(options):
 
 @pytest.fixture
 def events():
-    """What was told to `on_event`."""
+    """The events of `on_event`."""
     return []
 
 
@@ -314,7 +314,7 @@ def get(app, token, status=200):
 
 
 def wait_for(events, count):
-    """Wait until so many events have been told."""
+    """Wait for so many events."""
     deadline = time.monotonic() + GENEROUS
     while len(events) < count and time.monotonic() < deadline:
         Event().wait(0.002)
@@ -324,14 +324,14 @@ def wait_for(events, count):
 def test_fault_after_a_good_load_is_not_noticed(
     origin, app, events, old, new, clock, token_of, behaviour
 ):
-    """Known keys go on, each attempt is one event and nothing is tried during the pause; the next good answer is taken."""
+    """Known keys stay in use, each attempt is one event, and pauses are kept."""
     get(app, token_of(old))
     origin.behaviour = behaviour
     clock.now += 300
     get(app, token_of(old))
     wait_for(events, 2)
     get(app, token_of(old))
-    assert [type(event) for event in events] == [KeysRefreshed, KeysNotRefreshed]
+    assert [type(event) for event in events] == [KeysRefreshed, KeyRefreshFailed]
     assert len(origin.received) == 2
     origin.behaviour, origin.keys = "ok", [new, old]
     clock.now += 60
@@ -347,11 +347,11 @@ def test_fault_after_a_good_load_is_not_noticed(
 def test_fault_before_any_load_is_503_until_it_ends(
     origin, app, events, old, clock, token_of, behaviour
 ):
-    """Without keys nobody is let in, nobody gets a 401 or a 500, and a good answer is taken within a cooldown."""
+    """Without keys every answer is 503, and a good document is used within a cooldown."""
     origin.behaviour = behaviour
     response = get(app, token_of(old), status=503)
     assert 1 <= int(response.headers["Retry-After"]) <= 30
-    assert [type(event) for event in events] == [KeysNotRefreshed]
+    assert [type(event) for event in events] == [KeyRefreshFailed]
     origin.behaviour = "ok"
     clock.now += 30
 
@@ -362,7 +362,7 @@ def test_fault_before_any_load_is_503_until_it_ends(
 def test_fault_while_a_new_key_is_looked_for_is_503(
     origin, app, events, old, new, clock, token_of, behaviour
 ):
-    """A key that may be good is not refused for the server's fault, and the known ones never wait for it."""
+    """An unknown key is 503 while the server fails, and known keys never wait."""
     get(app, token_of(old))
     origin.behaviour, origin.keys = behaviour, [new, old]
     response = get(app, token_of(new), status=503)

@@ -1,8 +1,8 @@
-"""docs/identity-providers.md: each recipe, as it stands there, with tokens and keys of the shape the provider documents.
+"""docs/identity-providers.md: each recipe, with tokens and keys as the provider documents them.
 
-The recipes take their names from the page's first example. The tests run that one, and then put a `RemoteJWKSet` and
-a `fetch_document` into its place whose network is a table of documents: no recipe has to be changed for it, and a
-recipe that would reach for another URL fails.
+The recipes import their names in the page's first example. The tests run it, and then replace
+`RemoteJWKSet` and `fetch_document` by versions that read from a table of documents. So the recipes
+run unchanged, and one that asks for another URL fails.
 """
 
 import json
@@ -35,7 +35,7 @@ CERTIFICATE = "MIIDBTCCAe2gAwIBAgIQ"  # Nobody reads it.
 
 
 def jwk(kid, key=PUBLISHED, **members):
-    """Return a published key; a member of None is left out."""
+    """Return a published key without the members that are None."""
     public = key.as_dict(private=False) | {"use": "sig", "alg": "RS256", "kid": kid} | members
     return {name: value for name, value in public.items() if value is not None}
 
@@ -56,7 +56,7 @@ class Provider:
         self.scopes = set(scopes)
 
     def token(self, header=None, claims=None, key=PUBLISHED):
-        """Return an access token with changes to its header and claims; a change to None removes one."""
+        """Return an access token with changed header and claims. None removes one."""
         now = int(time.time())
         times = {"iat": now, "exp": now + 3600}
         header, claims = (
@@ -650,7 +650,7 @@ BAD = [
 
 @pytest.mark.parametrize(("title", "provider", "header", "claims", "reason"), BAD)
 def test_recipe_refuses_the_provider_s_other_tokens(title, provider, header, claims, reason):
-    """What the same provider signs, with the same key, for another purpose, API, client or tenant is refused."""
+    """Tokens of the same provider for another purpose, API, client or tenant are refused."""
     assert refusal(verifier_of(title, provider), provider.token(header, claims)) == reason
 
 
@@ -684,7 +684,7 @@ def test_recipe_refuses_the_provider_s_other_tokens(title, provider, header, cla
     ],
 )
 def test_recipe_refuses_tokens_that_it_cannot_verify(title, provider, token, reason):
-    """Opaque and encrypted tokens, and those of a key that is not for this issuer, are refused as what they are."""
+    """Opaque and encrypted tokens are refused, and those of another issuer's key."""
     assert refusal(verifier_of(title, provider), token) == reason
 
 
@@ -722,7 +722,7 @@ def test_recipe_refuses_tokens_that_it_cannot_verify(title, provider, token, rea
     ],
 )
 def test_policy_of_a_recipe_reads_the_provider_s_permissions(title, provider, path, missing):
-    """Whoever has the permission may, wherever the provider writes it; whoever lacks it gets 403."""
+    """A token with the permission passes, and one without it gets 403."""
     names = run(title, Site(provider.documents))
     app = client(names["verifier"], policy=names["policy"])
 
@@ -770,7 +770,7 @@ def test_each_recipe_has_a_provider_here():
 
 @pytest.mark.parametrize("tenant", ["common", "organizations", "contoso.onmicrosoft.com"])
 def test_discovery_of_entra_needs_the_tenant_s_id(tenant):
-    """The page says so: metadata of anything else names another issuer, and the keys are not taken from it."""
+    """Metadata that names another issuer is refused, as the page says."""
     url = f"https://login.microsoftonline.com/{tenant}/v2.0"
     named = ANY_TENANT if "." not in tenant else ANY_TENANT.replace("{tenantid}", DIRECTORY)
     internet = Site(
@@ -785,5 +785,6 @@ def test_discovery_of_entra_needs_the_tenant_s_id(tenant):
 
     assert not keys.ready()
     assert (
-        keys.status().problem == f"ValueError: the metadata is of {named!r}, not of {url!r}"[:200]
+        keys.status().problem
+        == f"ValueError: this is the metadata of {named!r}, not of {url!r}"[:200]
     )

@@ -1,4 +1,4 @@
-"""The door to PyJWT: what its parsers refuse, what they never raise, and that signing and checking agree."""
+"""Parsing, keys and signatures: what is refused, what is raised, and that all agree."""
 
 import base64
 import json
@@ -104,7 +104,7 @@ def outcome(parse, text):
 
 @given(st.binary(max_size=80))
 def test_decode_base64url_reads_what_was_encoded(data):
-    """Every byte string has an encoding without padding, and that is read back."""
+    """Every byte string is encoded without padding and decoded to the same bytes."""
     assert decode_base64url(base64url(data)) == data
 
 
@@ -117,7 +117,7 @@ def test_decode_base64url_reads_what_was_encoded(data):
     | st.binary(max_size=9)
 )
 def test_decode_base64url_knows_one_spelling(value):
-    """Whatever is accepted is exactly how its bytes are written; all else is a ValueError."""
+    """Only the canonical encoding is accepted. All other text raises ValueError."""
     with suppress(ValueError):
         assert base64url(decode_base64url(value)) == value
 
@@ -150,7 +150,7 @@ def test_decode_base64url_knows_one_spelling(value):
     ],
 )
 def test_decode_base64url_refuses_another_spelling(text):
-    """Padding, unused bits, plain base64, white space and other types are refused (RFC 7515 §2, RFC 4648 §3.5)."""
+    """Padding, unused bits, plain base64 and white space are refused (RFC 7515 §2)."""
     with pytest.raises(ValueError):  # noqa: PT011  # Its message is nobody's business.
         decode_base64url(text)
 
@@ -221,7 +221,7 @@ def test_parse_json_object_reads_what_was_written(claims, ascii_only, indent):
     ],
 )
 def test_parse_json_object_refuses_what_parsers_disagree_on(data):
-    """What I-JSON (RFC 7493) rules out is a ValueError, and so malformed as a claims set and as a header."""
+    """JSON that is not I-JSON (RFC 7493) is malformed, as claims and as a header."""
     with pytest.raises(ValueError):  # noqa: PT011
         parse_json_object(data)
     with pytest.raises(InvalidToken) as claims:
@@ -286,7 +286,7 @@ def test_parse_json_object_allows_32_levels(opening, closing):
     "leaf", [pytest.param(b'"\\u0061"', id="with an escape"), pytest.param(b"1", id="without")]
 )
 def test_parse_json_object_refuses_every_depth_alike(leaf):
-    """Around the interpreter's own limit, too, depth is a ValueError: no depth reaches the client as a 500."""
+    """A depth near the interpreter's own limit raises ValueError too, so it is never a 500."""
     for levels in range(33, sys.getrecursionlimit() + 50):
         with pytest.raises(ValueError, match="nested too deeply"):
             parse_json_object(b'{"a":' + b"[" * levels + leaf + b"]" * levels + b"}")
@@ -301,7 +301,7 @@ def test_parse_json_object_refuses_every_depth_alike(leaf):
     | st.tuples(NEARLY_JSON, NEARLY_JSON).map(lambda parts: compact(*parts))
 )
 def test_parse_compact_never_raises_anything_else(raw):
-    """Any text is taken apart, or refused by 400 if it is no bearer token (RFC 6750 §2.1) and by 401 if it is no JWS."""
+    """Any text is parsed, or refused as a bearer token (400) or as a JWS (401)."""
     grammatical = re.fullmatch(r"[A-Za-z0-9._~+/-]+=*", raw, re.ASCII) is not None
 
     result = outcome(parse_compact, raw)
@@ -332,7 +332,7 @@ def test_parse_claims_never_raises_anything_else(payload):
 
 @given(CLAIMS, st.binary(max_size=40), st.binary(max_size=40))
 def test_parse_compact_takes_any_well_formed_header(members, payload, signature):
-    """Whatever a header says, it is understood or refused; payload and signature come back byte by byte."""
+    """Every header is parsed or refused. Payload and signature come back unchanged."""
     raw = compact(json.dumps(members), payload, signature)
 
     result = outcome(parse_compact, raw)
@@ -368,7 +368,7 @@ def test_parse_compact_takes_any_well_formed_header(members, payload, signature)
     ],
 )
 def test_header_says_algorithm_key_and_type(members, expected):
-    """A member that is no string names no algorithm and no type, which is not the same as an absent type."""
+    """A member that is not a string gives an empty algorithm or type, not an absent one."""
     header, *_ = parse_compact(compact(json.dumps(members)))
 
     assert (header.algorithm, header.key_id, header.type) == expected
@@ -469,7 +469,7 @@ def test_normalize_type_takes_off_case_and_prefix(value, expected):
 
 @given(st.from_regex(r"\A[A-Za-z0-9+.-]{1,20}\Z"))
 def test_normalize_type_has_one_form_for_all_spellings(name):
-    """However a type without a slash is spelled, it comes out the same, and that form stays as it is."""
+    """All spellings of a type give one normalized form, which normalizes to itself."""
     spellings = {name, name.upper(), f"application/{name}", f"Application/{name.lower()}"}
 
     (form,) = {normalize_type(spelling) for spelling in spellings}
@@ -483,7 +483,7 @@ def test_normalize_type_has_one_form_for_all_spellings(name):
 @settings(SHARED_FIXTURES, max_examples=20)
 @given(claims=CLAIMS, typ=st.sampled_from(["JWT", "at+jwt", "x"]))
 def test_what_is_signed_is_parsed_and_verified(keys, algorithm, claims, typ):
-    """For every algorithm and all claims: sign, parse and verify bring back what went in."""
+    """For every algorithm, signing, parsing and verifying return the same claims."""
     key = keys[algorithm]
 
     header, payload, signing_input, signature = parse_compact(sign(claims, key, typ=typ))
@@ -523,7 +523,7 @@ def test_sign_makes_tokens_that_pyjwt_reads(keys, algorithm):
 @settings(SHARED_FIXTURES, max_examples=15)
 @given(data=st.data())
 def test_verify_refuses_every_other_signature(keys, algorithm, data):
-    """One changed bit, another length or anything else as a signature is False, never an exception."""
+    """Every wrong signature gives False and never raises."""
     key = public_half(keys[algorithm])
     _, _, signing_input, signature = parse_compact(
         sign({"sub": "alice"}, keys[algorithm], typ="JWT")
@@ -550,7 +550,7 @@ def test_verify_refuses_every_other_signature(keys, algorithm, data):
 @pytest.mark.parametrize("other", [*HMAC, *ASYMMETRIC])
 @pytest.mark.parametrize("algorithm", ["HS256", "RS256", "PS256", "ES256", "EdDSA"])
 def test_verify_accepts_its_own_algorithm_only(keys, algorithm, other):
-    """A signature made with another algorithm is none, though the material may be the same."""
+    """A signature of another algorithm is invalid, even with the same key material."""
     same = algorithm == other or {algorithm, other} == {"EdDSA", "Ed25519"}
     _, _, signing_input, signature = parse_compact(sign({}, keys[other], typ="JWT"))
 
@@ -562,7 +562,7 @@ def test_verify_accepts_its_own_algorithm_only(keys, algorithm, other):
 
 @pytest.mark.parametrize("algorithm", ASYMMETRIC)
 def test_public_forms_hold_the_public_half_only(keys, algorithm):
-    """What is published verifies what the key signs, tells its algorithm, and has nothing private in it."""
+    """The published key verifies, names its algorithm, and contains nothing private."""
     key = keys[algorithm]
     jwk, pem = public_jwk(key), public_pem(key)
     _, _, signing_input, signature = parse_compact(sign({}, key, typ="JWT"))
@@ -623,7 +623,7 @@ EC_KEY = ec.generate_private_key(ec.SECP256R1())
     ],
 )
 def test_material_from_pem_refuses_what_does_not_fit(pem, algorithm):
-    """Whatever is no key of the algorithm's type is a ValueError."""
+    """A key that does not fit the algorithm raises ValueError."""
     with pytest.raises(ValueError, match=algorithm):
         material_from_pem(pem, algorithm)
 
@@ -689,7 +689,7 @@ def test_derived_secret_depends_on_key_and_purpose(keys):
 
 @pytest.mark.parametrize("algorithm", ["HS512", "RS256", "EdDSA"])
 def test_derived_secret_is_an_hs256_key(keys, algorithm):
-    """Whatever it is derived from, it signs and verifies under the same id, and is none of the forms of its origin."""
+    """A derived key signs with the same id, and differs from its origin."""
     derived = derive_secret(keys[algorithm], "x")
 
     _, _, signing_input, signature = parse_compact(sign({}, derived, typ="x"))

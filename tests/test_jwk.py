@@ -38,12 +38,12 @@ def number(value):
 
 
 def modulus(bits):
-    """Return an odd number of this length; that it is hard to factor is not looked at."""
+    """Return an odd number of this length. It may be easy to factor."""
     return (1 << bits - 1) + 12345
 
 
 def roca_modulus():
-    """Return a number with the residues that the flawed generator leaves: a power of 65537 modulo small primes."""
+    """Return a number with the residues of the flawed generator: powers of 65537."""
     primorial = prod(p for p in range(3, 168) if all(p % q for q in range(2, p)))
     start = pow(65537, 1234, primorial)
     value = start + primorial * ((1 << 2047) // primorial + 1)
@@ -56,7 +56,7 @@ def changed(name, **changes):
 
 
 def read(*members, algorithms=ASYMMETRIC):
-    """Return what a set of these members holds: pairs of algorithm and kid, and pairs of position and problem."""
+    """Return the keys as (algorithm, kid), and the dropped members as (position, problem)."""
     keys, dropped = read_jwk_set({"keys": list(members)}, algorithms)
     return [(key.algorithm, key.key_id) for key in keys], [
         (event.position, event.problem) for event in dropped
@@ -82,7 +82,7 @@ def test_good_keys_are_all_there():
 NO_OBJECT = "not an object"
 KID = "its kid is not a string"
 USE = "its use is not sig"
-OPERATIONS = "its key_ops lack verify"
+OPERATIONS = "its key_ops do not include verify"
 IS_PRIVATE = "it is a private key"
 TYPE = "its type or curve is not supported"
 ALGORITHM = "its alg does not fit its type or curve"
@@ -190,7 +190,7 @@ MALFORMED = [
 
 @pytest.mark.parametrize(("member", "problem"), MALFORMED)
 def test_bad_member_is_dropped_alone(member, problem):
-    """A member that cannot be used is reported with its reason; the keys around it verify as if it were not there."""
+    """A bad member is reported with its problem, and the keys beside it still verify."""
     keys, dropped = read_jwk_set(
         {"keys": [JWKS["RSA"], member, JWKS["P-256"], JWKS["Ed25519"]]}, ASYMMETRIC
     )
@@ -198,7 +198,9 @@ def test_bad_member_is_dropped_alone(member, problem):
     key_id = (
         member["kid"] if isinstance(member, dict) and isinstance(member.get("kid"), str) else None
     )
-    assert dropped == [KeyDropped(1, key_id, problem, meant=problem != "its use is not sig")]
+    assert dropped == [
+        KeyDropped(1, key_id, problem, for_signatures=problem != "its use is not sig")
+    ]
     assert {key.key_id for key in keys} == {"RSA", "P-256", "Ed25519"}
     assert all(verifies(keys, PRIVATE[name]) for name in ("RSA", "P-256", "Ed25519"))
 
@@ -245,7 +247,7 @@ def test_member_in_another_spelling_is_dropped(name, member, spell):
     ],
 )
 def test_unusual_member_is_a_key(member):
-    """What lies on the good side of a limit, or means nothing to us, is no reason to drop a key."""
+    """A value just within a limit, or a member that we do not know, does not drop a key."""
     keys, dropped = read(member)
 
     assert dropped == []
@@ -276,7 +278,7 @@ def test_unusual_member_is_a_key(member):
     ],
 )
 def test_key_is_used_with_fitting_and_allowed_algorithms(name, alg, algorithms, expected):
-    """A key with ``alg`` is used with that only, one without it with all that fit and are allowed."""
+    """A key with ``alg`` is used with that only, and one without with all allowed that fit."""
     keys, dropped = read(changed(name, alg=alg or ...), algorithms=algorithms)
 
     assert [algorithm for algorithm, _ in keys] == expected
@@ -298,7 +300,7 @@ def test_key_is_used_with_fitting_and_allowed_algorithms(name, alg, algorithms, 
     ],
 )
 def test_secret_needs_as_many_bytes_as_its_hash(length, alg, expected):
-    """In a set of secrets a key is used with the algorithms it is long enough for (RFC 7518 §3.2)."""
+    """A secret is used with the algorithms that it is long enough for (RFC 7518 §3.2)."""
     member = {"kty": "oct", "k": base64url(RANDOM[:length])} | ({"alg": alg} if alg else {})
 
     keys, dropped = read(member, algorithms=HMAC)
@@ -309,7 +311,7 @@ def test_secret_needs_as_many_bytes_as_its_hash(length, alg, expected):
 
 @pytest.mark.parametrize("k", [..., None, 5, "a" * 41, "a" * 43 + "=", ["a" * 43]])
 def test_secret_that_is_malformed_is_dropped(k):
-    """A secret that is no canonical base64url is dropped, the one beside it works."""
+    """A secret that is not canonical base64url is dropped, and the one beside it works."""
     bad = {
         name: value
         for name, value in {"kty": "oct", "k": k, "kid": "bad"}.items()
@@ -332,7 +334,7 @@ def test_secret_that_is_malformed_is_dropped(k):
     ],
 )
 def test_families_in_one_set_are_kept_apart(algorithms, expected):
-    """A set of secrets and public keys gives one family only, so that neither can pass for the other."""
+    """A set gives either secrets or public keys, so that neither is mistaken for the other."""
     keys, dropped = read(SECRET, *JWKS.values(), algorithms=algorithms)
 
     assert {key_id for _, key_id in keys} == expected
@@ -399,7 +401,7 @@ def test_keys_that_no_token_can_confuse_are_kept(members, kept):
 
 
 def test_members_past_the_hundredth_are_dropped():
-    """A set of a hundred is read whole; of a longer one the rest is reported once, good or not, however much it is."""
+    """The first hundred members are read. One event reports all others, good or bad."""
     members = [changed("P-256", kid=str(index)) for index in range(100)]
 
     keys, dropped = read(*members)
@@ -407,9 +409,7 @@ def test_members_past_the_hundredth_are_dropped():
 
     assert (len(keys), dropped) == (100, [])
     assert more_keys == keys
-    assert more_dropped == [
-        (100, "it and all after it are left out: the set has more than 100 members")
-    ]
+    assert more_dropped == [(100, "more than 100 members; this one and the next are ignored")]
 
 
 def test_event_shows_the_start_of_a_kid():
@@ -421,7 +421,7 @@ def test_event_shows_the_start_of_a_kid():
 
 @pytest.mark.parametrize("keys", [..., None, {}, "keys", 5, {"0": JWKS["RSA"]}, (JWKS["RSA"],)])
 def test_document_without_a_list_of_keys_is_refused(keys):
-    """What is no JWK set (RFC 7517 §5) is a ValueError."""
+    """A document that is not a JWK set (RFC 7517 §5) raises ValueError."""
     document = {} if keys is ... else {"keys": keys}
 
     with pytest.raises(ValueError, match="it has no list of keys"):
@@ -454,7 +454,7 @@ VALUES = [
     "",
     "=",
 ]
-# A good key in which up to three members became something else: this reaches the checks that noise never does.
+# A good key with up to three members changed. This reaches checks that random values never reach.
 DAMAGED = st.builds(
     lambda jwk, changes, gone: {
         name: value for name, value in (jwk | changes).items() if name not in gone
@@ -468,7 +468,7 @@ FAMILIES = st.sampled_from([ASYMMETRIC, HMAC, ["RS256"], ["Ed25519"], ["HS512"]]
 
 @given(st.lists(DAMAGED | ANYTHING, max_size=4), FAMILIES)
 def test_any_list_of_members_is_read(members, algorithms):
-    """Whatever the members hold, each is a key or a reason, and nothing is raised."""
+    """Each member becomes a key or a problem, and nothing is raised."""
     keys, dropped = read_jwk_set({"keys": members}, algorithms)
 
     positions = [event.position for event in dropped]
@@ -495,4 +495,4 @@ def test_any_document_is_read_or_refused(document, algorithms):
     """As a mapping or as text, a document is a set of keys or a `ConfigurationError`."""
     for form in (document, json.dumps(document)):
         with suppress(ConfigurationError):
-            assert JWKSet(form, algorithms=algorithms, on_event=lambda event: None).ring().keys
+            assert JWKSet(form, algorithms=algorithms, on_event=lambda event: None).current().keys

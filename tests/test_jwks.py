@@ -1,4 +1,4 @@
-"""`RemoteJWKSet` through a verifier: rotation, outage, withdrawal. The server is a function, time an argument."""
+"""`RemoteJWKSet` through a verifier: rotation, outage, withdrawal. The server is a function."""
 
 import json
 import logging
@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from jwt_middleware import (
     ConfigurationError,
     Fetched,
-    Freshness,
     InvalidToken,
+    KeySetState,
     PrivateKey,
     RemoteJWKSet,
     SecretKey,
@@ -22,7 +22,7 @@ from jwt_middleware import (
 )
 from jwt_middleware.events import (
     KeyDropped,
-    KeysNotRefreshed,
+    KeyRefreshFailed,
     KeysNotTried,
     KeysRefreshed,
     KeyUnknown,
@@ -73,7 +73,7 @@ def verifier(make_verifier, keys):
 
 
 def outcome(verifier, token):
-    """Return the reason of a refusal, or the subject."""
+    """Return the reason of a refusal, or the subject of the token."""
     try:
         return verifier.verify(token).subject
     except (InvalidToken, Unavailable) as error:
@@ -96,7 +96,7 @@ def test_keys_are_fetched_with_the_first_token_that_needs_them(server, verifier,
 
 
 def test_rotation_is_followed_at_once(server, verifier, old, new, token_of):
-    """A key that is published right after a fetch is accepted at its first request, and the old one still is."""
+    """A key that is published after a fetch is accepted at once, and the old one still is."""
     assert outcome(verifier, token_of(old)) == "alice"
     server.keys = [new, old]
 
@@ -116,7 +116,7 @@ def test_algorithm_of_tomorrow_is_not_refused(server, verifier, old, new, token_
 def test_withdrawn_key_dies_within_max_age_also_in_the_cache(
     server, verifier, old, new, clock, token_of
 ):
-    """Once the set is refreshed, neither a token of the withdrawn key nor one that was verified with it passes."""
+    """After a refresh, tokens of a withdrawn key are refused, also those in the cache."""
     cached = token_of(old)
     assert outcome(verifier, cached) == "alice"
     server.keys = [new]
@@ -131,10 +131,10 @@ def test_withdrawn_key_dies_within_max_age_also_in_the_cache(
 def test_same_document_keeps_the_cache(server, keys, verifier, old, clock, token_of):
     """A refresh that changes nothing does not make every token be verified anew."""
     outcome(verifier, token_of(old))
-    before = keys.ring()
+    before = keys.current()
     clock.now += 300
 
-    assert keys.ring() is before
+    assert keys.refresh_if_stale() is before
     assert len(server.asked) == 2
 
 
@@ -150,7 +150,7 @@ def test_outage_within_the_stale_bound_is_not_noticed(server, verifier, old, clo
 
 
 def test_outage_beyond_the_stale_bound_is_503(server, verifier, old, clock, token_of):
-    """Then nobody can say any more, not even of a token that was verified; after the outage all is well."""
+    """After the stale bound even verified tokens are 503. After the outage they pass again."""
     token = token_of(old)
     outcome(verifier, token)
     server.failure = OSError("refused")
@@ -172,7 +172,7 @@ def test_refusal_says_when_to_try_again(server, verifier, old, token_of):
 
 
 def test_unknown_key_while_the_server_is_down_is_503(server, verifier, old, new, token_of, clock):
-    """A key that cannot be looked for may be a new one: its good token is not to be thrown away."""
+    """The unknown key may be a new one, so its token must not be refused with 401."""
     outcome(verifier, token_of(old))
     server.keys = [new, old]
     server.failure = OSError("refused")
@@ -198,7 +198,7 @@ def test_flood_of_unknown_keys_is_bounded(server, verifier, old, clock, token_of
 
 
 def test_key_that_newer_keys_lack_too_is_unknown(server, verifier, old, new, token_of):
-    """A look-up that brings other keys, but not the one it was for, ends in the same refusal."""
+    """If newer keys do not include the unknown one, the refusal is the same."""
     outcome(verifier, token_of(old))
     server.keys = [new]
     token = sign_raw(good_claims(), json.dumps({"alg": "ES256", "kid": "neither"}))
@@ -207,8 +207,8 @@ def test_key_that_newer_keys_lack_too_is_unknown(server, verifier, old, new, tok
     assert outcome(verifier, token_of(new)) == "alice"
 
 
-def test_unknown_key_during_a_look_up_that_hangs_is_503(server, make_verifier, old, token_of):
-    """While somebody else's look-up is under way, nobody can say whether a key exists; known ones pass."""
+def test_unknown_key_during_a_load_that_hangs_is_503(server, make_verifier, old, token_of):
+    """While another request loads, an unknown key may exist, and known keys still pass."""
     looking, over = threading.Event(), threading.Event()
 
     def fetch(url, **options):
@@ -250,7 +250,7 @@ def test_forged_signature_of_a_known_key_fetches_nothing(server, verifier, old, 
 
 
 def test_key_without_id_is_followed_too(make_verifier, server, pems, clock, token_of):
-    """Where keys have no ``kid``, a signature that none of them made is the sign of a new one."""
+    """If keys have no ``kid``, a signature of none of them may be one of a new key."""
     first, second = (PrivateKey(pems[name], algorithm=name) for name in ("RS256", "PS256"))
     server.keys = [first]
     verifier = make_verifier(RemoteJWKSet(URL, fetch=server, clock=clock))
@@ -294,20 +294,20 @@ def test_whatever_a_server_sends_first_is_an_outage(server, verifier, old, clock
 def test_whatever_a_server_sends_keeps_the_known_keys(
     server, keys, verifier, old, clock, events, token_of, body
 ):
-    """A bad answer is one event, no exception, and the keys at hand go on; the next good one is taken."""
+    """A bad answer is one event, and the known keys stay until the next good answer."""
     token = token_of(old)
     outcome(verifier, token)
     server.failure = body
     clock.now += 300
     assert outcome(verifier, token) == "alice"
-    assert [type(event) for event in events].count(KeysNotRefreshed) == 1
-    assert keys.status().failed == 0
+    assert [type(event) for event in events].count(KeyRefreshFailed) == 1
+    assert keys.status().last_failure_age == 0
     server.failure = None
     clock.now += 1
     assert outcome(verifier, token) == "alice"
 
     assert isinstance(events[-1], KeysRefreshed)
-    assert keys.status().failed is None
+    assert keys.status().last_failure_age is None
 
 
 @pytest.mark.parametrize(
@@ -321,7 +321,7 @@ def test_whatever_a_server_sends_keeps_the_known_keys(
     ],
 )
 def test_declared_freshness_is_honoured_within_bounds(server, keys, declared, lifetime):
-    """Without `max_age` the server's ``max-age`` counts, from a minute to a day; without both, five minutes."""
+    """``max-age`` counts from a minute to a day. Without any, keys are fresh five minutes."""
     server.max_age = declared
     keys.ready()
 
@@ -343,7 +343,7 @@ def test_declared_freshness_is_honoured_within_bounds(server, keys, declared, li
     ],
 )
 def test_max_age_is_an_upper_limit(server, clock, max_age, declared, lifetime):
-    """What a server declares only shortens `max_age`, so that a withdrawn key lives no longer; a minute is the least."""
+    """A server can only shorten `max_age`, down to a minute."""
     server.max_age = declared
     keys = RemoteJWKSet(URL, fetch=server, clock=clock, max_age=max_age)
     keys.ready()
@@ -352,7 +352,7 @@ def test_max_age_is_an_upper_limit(server, clock, max_age, declared, lifetime):
 
 
 def test_default_clock_is_looked_up_at_each_call(server, monkeypatch, clock):
-    """A library that replaces `time.monotonic` moves the keys' clock too, also of a set that was made before."""
+    """A library that replaces `time.monotonic` moves the clock of existing sets too."""
     keys = RemoteJWKSet(URL, fetch=server)
     monkeypatch.setattr(time, "monotonic", clock)
     keys.ready()
@@ -361,8 +361,8 @@ def test_default_clock_is_looked_up_at_each_call(server, monkeypatch, clock):
     assert keys.status().age == 100
 
 
-def crowd(*named):
-    """Return published P-256 keys with these ids, and a token of each, signed with and without its ``kid``."""
+def many_keys(*named):
+    """Return P-256 keys with these ids, and for each a token with and one without ``kid``."""
     members, tokens = [], []
     for name in named:
         key = Key("ES256", name, ec.generate_private_key(ec.SECP256R1()))
@@ -377,61 +377,63 @@ def crowd(*named):
 
 
 def test_token_without_id_is_checked_with_eight_keys(server, verifier, events):
-    """However many keys a set has, such a token costs eight signature checks, and one with a ``kid`` one."""
+    """A token without ``kid`` costs at most eight signature checks, one with ``kid`` one."""
     server.keys = []
-    server.extra, tokens = crowd(*map(str, range(100)))
+    server.extra, tokens = many_keys(*map(str, range(100)))
 
     outcomes = [(outcome(verifier, named), outcome(verifier, bare)) for named, bare in tokens]
     assert outcomes[:8] == [("alice", "alice")] * 8
     assert set(outcomes[8:]) == {("alice", "signature_invalid")}
-    assert max(len(verifier._keys.ring().find("ES256", key_id)) for key_id in (None, "0", "x")) == 8
+    assert (
+        max(len(verifier._keys.current().find("ES256", key_id)) for key_id in (None, "0", "x")) == 8
+    )
 
 
-def test_crowded_set_is_told_once(server, keys, clock, events):
-    """The warning names the algorithms; neither requests nor the same or another crowded set repeat it."""
-    server.extra, _ = crowd(*map(str, range(8)))
+def test_set_with_too_many_keys_is_reported_once(server, keys, clock, events):
+    """The warning names the algorithms. It is not repeated while the same ones are affected."""
+    server.extra, _ = many_keys(*map(str, range(8)))
     for number in range(5):
         keys.ready()
-        keys.renewed(keys.ring(), None)
+        keys.refresh_for(None)
         server.extra[0] = server.extra[0] | {"kid": f"other {number}"}
         clock.now += 300
 
-    told = [event for event in events if isinstance(event, KeysNotTried)]
-    assert told == [KeysNotTried(URL, ("ES256",), tried=8)]
+    reported = [event for event in events if isinstance(event, KeysNotTried)]
+    assert reported == [KeysNotTried(URL, ("ES256",), tried=8)]
 
 
-def test_crowded_set_is_told_again_after_it_was_not(server, keys, clock, events):
-    """A set that becomes crowded anew is worth a second warning."""
-    crowded, _ = crowd(*map(str, range(8)))
-    for server.extra in (crowded, [], crowded):
+def test_set_with_too_many_keys_again_is_reported_again(server, keys, clock, events):
+    """A set that has too many keys again is reported again."""
+    many, _ = many_keys(*map(str, range(8)))
+    for server.extra in (many, [], many):
         keys.ready()
-        keys.ring()
+        keys.refresh_if_stale()
         clock.now += 300
 
     assert [type(event) for event in events].count(KeysNotTried) == 2
 
 
 def test_keys_without_id_are_eight_at_most_too(server, verifier):
-    """A token with a ``kid`` that no key carries is checked with the keys without one: eight of them."""
+    """A token with an unknown ``kid`` is checked with eight keys without ``kid`` at most."""
     server.keys = []
-    server.extra, tokens = crowd(*[None] * 9)
+    server.extra, tokens = many_keys(*[None] * 9)
     other = sign_raw(good_claims(), json.dumps({"alg": "ES256", "kid": "x"}))
     outcome(verifier, other)
 
-    assert len(verifier._keys.ring().find("ES256", "x")) == 8
+    assert len(verifier._keys.current().find("ES256", "x")) == 8
     assert [outcome(verifier, bare) for _, bare in tokens] == ["alice"] * 8 + ["signature_invalid"]
 
 
-@pytest.mark.parametrize("first", ["crowded", "other"])
-def test_crowded_set_does_not_crowd_out_other_sources(
+@pytest.mark.parametrize("first", ["large", "other"])
+def test_large_set_does_not_displace_other_sources(
     make_verifier, server, clock, private_keys, token_of, first
 ):
-    """Of the eight keys for a token without ``kid``, keys at hand come first, then the remote sets by turns."""
+    """Among the eight keys, static keys come first, then one of each remote set in turn."""
     server.keys = []
-    server.extra, tokens = crowd(*map(str, range(100)))
-    other_members, other_tokens = crowd("o")
+    server.extra, tokens = many_keys(*map(str, range(100)))
+    other_members, other_tokens = many_keys("o")
     remote = {
-        "crowded": RemoteJWKSet(URL, fetch=server, clock=clock, on_event=lambda event: None),
+        "large": RemoteJWKSet(URL, fetch=server, clock=clock, on_event=lambda event: None),
         "other": RemoteJWKSet(URL, fetch=Site({URL: {"keys": other_members}}), clock=clock),
     }
     at_hand = private_keys["ES256"].public_key()
@@ -461,13 +463,13 @@ def test_secrets_never_come_from_a_server(server, verifier, old, token_of):
     )
 
 
-def test_dropped_key_is_told_once(server, keys, clock, events):
-    """The encryption key that a provider publishes for good does not fill the log."""
+def test_dropped_key_is_reported_once(server, keys, clock, events):
+    """An encryption key that a provider publishes permanently does not fill the log."""
     server.extra = [{"kty": "RSA", "use": "enc", "kid": "e"}]
     keys.ready()
     server.extra.append({"kty": "RSA", "use": "enc", "kid": "f"})
     clock.now += 300
-    keys.ring()
+    keys.refresh_if_stale()
 
     dropped = [event for event in events if isinstance(event, KeyDropped)]
     assert [(event.key_id, event.level) for event in dropped] == [
@@ -477,24 +479,24 @@ def test_dropped_key_is_told_once(server, keys, clock, events):
     assert {event.url for event in dropped} == {URL}
 
 
-def test_set_without_a_usable_key_is_told_once_too(server, keys, clock, events):
-    """However often a hostile set is fetched, and however long it is, its members are a bounded number of events."""
+def test_set_without_a_usable_key_is_reported_once_too(server, keys, clock, events):
+    """The members of a hostile set give a bounded number of events, however often it is read."""
     server.failure = json.dumps({"keys": [{}] * 50_000}).encode()
     for _ in range(5):
         keys.ready()
         clock.now += 60
 
-    assert len([event for event in events if isinstance(event, KeysNotRefreshed)]) == 5
+    assert len([event for event in events if isinstance(event, KeyRefreshFailed)]) == 5
     assert len([event for event in events if isinstance(event, KeyDropped)]) == 101
 
 
-def test_every_attempt_is_told(server, keys, verifier, old, new, clock, events, token_of):
-    """A hook learns of each refresh, each failure, and each unknown key that was looked for."""
+def test_every_attempt_is_reported(server, keys, verifier, old, new, clock, events, token_of):
+    """`on_event` receives each refresh, each failure, and each unknown key that caused a load."""
     outcome(verifier, token_of(old))
     outcome(verifier, token_of(new))
     server.failure = OSError("refused")
     clock.now += 300
-    keys.ring()
+    keys.refresh_if_stale()
     clock.now += 3600
     keys.ready()
 
@@ -502,12 +504,12 @@ def test_every_attempt_is_told(server, keys, verifier, old, new, clock, events, 
         KeysRefreshed(URL, ("key-ES256",), changed=True),
         KeysRefreshed(URL, ("key-ES256",), changed=False),
         KeyUnknown(URL, "key-RS256"),
-        KeysNotRefreshed(URL, "OSError: refused", failures=1, usable_for=3600),
-        KeysNotRefreshed(URL, "OSError: refused", failures=2, usable_for=0),
+        KeyRefreshFailed(URL, "OSError: refused", failures=1, usable_for=3600),
+        KeyRefreshFailed(URL, "OSError: refused", failures=2, usable_for=0),
     ]
 
 
-def test_long_key_id_is_cut_before_it_is_told(verifier, old, events, token_of):
+def test_long_key_id_is_cut_in_events(verifier, old, events, token_of):
     """A token cannot write pages into the log."""
     outcome(verifier, token_of(old))
     outcome(verifier, sign_raw(good_claims(), json.dumps({"alg": "ES256", "kid": "x" * 5000})))
@@ -523,25 +525,25 @@ def test_status_tells_how_the_keys_are(server, keys, old, clock):
     fresh = keys.status()
     server.failure = OSError("refused")
     clock.now += 300
-    keys.ring()
+    keys.refresh_if_stale()
     clock.now += 5
     stale = keys.status()
 
     assert (before.state, before.age, before.key_ids, before.next_attempt) == (
-        Freshness.UNUSABLE,
+        KeySetState.UNUSABLE,
         None,
         (),
         0,
     )
-    assert (fresh.state, fresh.age, fresh.failed, fresh.problem) == (
-        Freshness.FRESH,
+    assert (fresh.state, fresh.age, fresh.last_failure_age, fresh.problem) == (
+        KeySetState.FRESH,
         10,
         None,
         None,
     )
     assert (fresh.key_ids, fresh.next_attempt) == (("key-ES256",), 290)
-    assert (stale.state, stale.age, stale.failed, stale.problem) == (
-        Freshness.STALE,
+    assert (stale.state, stale.age, stale.last_failure_age, stale.problem) == (
+        KeySetState.STALE,
         315,
         5,
         "OSError: refused",
@@ -550,7 +552,7 @@ def test_status_tells_how_the_keys_are(server, keys, old, clock):
 
 
 def test_ready_loads_and_stays_true_for_stale_keys(server, keys, clock):
-    """A health check fetches the keys before the first request, and does not fail while requests are served."""
+    """A health check loads the keys, and succeeds as long as they are usable."""
     server.failure = OSError("refused")
     assert not keys.ready()
     server.failure = None
@@ -567,17 +569,17 @@ def test_repr_is_the_url(keys):
     assert repr(keys) == f"RemoteJWKSet({URL!r})"
 
 
-def test_keys_at_hand_work_while_the_server_is_down(make_verifier, server, old, token_of, keys):
-    """In a list of sources, one that is out of reach takes only its own tokens with it."""
+def test_static_keys_work_while_the_server_is_down(make_verifier, server, old, token_of, keys):
+    """In a list of sources, an unavailable one affects only its own tokens."""
     server.failure = OSError("refused")
-    verifier = make_verifier([keys, SecretKey(SECRET, key_id="at hand")])
+    verifier = make_verifier([keys, SecretKey(SECRET, key_id="static")])
 
-    assert outcome(verifier, sign_raw(good_claims(), '{"alg":"HS256","kid":"at hand"}')) == "alice"
+    assert outcome(verifier, sign_raw(good_claims(), '{"alg":"HS256","kid":"static"}')) == "alice"
     assert outcome(verifier, token_of(old)) == "keys_unavailable"
 
 
-def test_merged_keys_follow_a_rotation(make_verifier, server, keys, old, new, token_of):
-    """In a list of sources, a new key is looked for in each, also if another one is out of reach."""
+def test_combined_keys_follow_a_rotation(make_verifier, server, keys, old, new, token_of):
+    """In a list of sources each is refreshed, also if another one is unavailable."""
     broken = Server()
     broken.failure = OSError("refused")
     verifier = make_verifier(
@@ -618,7 +620,7 @@ def test_merged_keys_follow_a_rotation(make_verifier, server, keys, old, new, to
     ],
 )
 def test_discovery_finds_both_locations(make_verifier, old, token_of, clock, issuer, location):
-    """The issuer's metadata names the JWK set; only both together are fetched, and not before the first token."""
+    """The metadata names the JWK set. Both are fetched with the first token, not before."""
     document = Server(old).document()
     site = Site({location: {"issuer": issuer, "jwks_uri": URL}, URL: document})
     keys = RemoteJWKSet.discover(issuer, fetch=site, clock=clock)
@@ -649,7 +651,7 @@ def test_discovery_finds_both_locations(make_verifier, old, token_of, clock, iss
     ],
 )
 def test_metadata_of_somebody_else_is_refused(make_verifier, old, token_of, clock, metadata):
-    """OpenID Connect Discovery §4.3: the issuer must be exactly this one; and keys come over https only."""
+    """The issuer must be exactly this one (OpenID Connect Discovery §4.3), the keys on https."""
     location = "https://a.example/.well-known/openid-configuration"
     site = Site({location: metadata, URL: Server(old).document()})
     keys = RemoteJWKSet.discover("https://a.example", fetch=site, clock=clock)
@@ -659,7 +661,7 @@ def test_metadata_of_somebody_else_is_refused(make_verifier, old, token_of, cloc
 
 
 def test_page_in_place_of_the_metadata_is_none(make_verifier, old, token_of, clock):
-    """A server that answers 200 with something else for a document that it has not does not hide the other one."""
+    """A page with status 200 in place of one document does not hide the other document."""
     first, second = (
         f"https://a.example/.well-known/{name}"
         for name in ("openid-configuration", "oauth-authorization-server")
@@ -677,10 +679,10 @@ def test_page_in_place_of_the_metadata_is_none(make_verifier, old, token_of, clo
 
 
 def test_fetch_of_ones_own_may_raise_what_it_likes(make_verifier, old, token_of, clock):
-    """An HTTP client with exceptions of its own reaches the second location too."""
+    """If `fetch` raises its own exceptions, the second location is still tried."""
 
     class StatusError(Exception):
-        """What some client raises for a 404."""
+        """The exception of some HTTP client for a 404."""
 
     def fetch(url, *, timeout, max_bytes):
         if url.endswith("openid-configuration"):
@@ -704,13 +706,13 @@ def test_moved_keys_are_discovered_anew(make_verifier, old, token_of, clock):
     keys = RemoteJWKSet.discover("https://a.example", fetch=site, clock=clock)
     keys.ready()
     clock.now += 300
-    keys.ring()
+    keys.refresh_if_stale()
     moved = "https://a.example/moved.json"
     site.documents = {location: {"issuer": "https://a.example", "jwks_uri": moved}, moved: document}
     clock.now += 300
-    keys.ring()
+    keys.refresh_if_stale()
     clock.now += 1
-    keys.ring()
+    keys.refresh_if_stale()
 
     assert site.asked == [location, URL, URL, URL, location, moved]
 
@@ -797,7 +799,7 @@ def slow(fetch):
     ],
 )
 def test_wrong_argument_is_refused(arguments, named):
-    """Each mistake is found while constructing, and the message names it, without the password in a URL."""
+    """Each mistake is reported at construction, without the password in a URL."""
     with pytest.raises(ConfigurationError, match=named) as caught:
         RemoteJWKSet(**{"url": URL} | arguments)
 
@@ -814,18 +816,18 @@ def test_wrong_issuer_is_refused(issuer):
         RemoteJWKSet.discover(issuer)
 
 
-def test_all_faults_come_together():
-    """One run tells of every mistake."""
+def test_all_problems_come_together():
+    """One error names every problem."""
     with pytest.raises(ConfigurationError) as caught:
         RemoteJWKSet("", max_age=-1, cooldown=-1)
     with pytest.raises(ConfigurationError) as caught_too:
         RemoteJWKSet.discover("", max_age=-1, cooldown=-1)
 
-    assert len(caught.value.faults) == len(caught_too.value.faults) == 3
+    assert len(caught.value.problems) == len(caught_too.value.problems) == 3
 
 
 def test_plain_http_may_be_allowed(server, clock):
-    """On one machine, in development, there is no one in between."""
+    """`allow_http` allows a server on the same machine."""
     keys = RemoteJWKSet("http://127.0.0.1:8080/jwks", allow_http=True, fetch=server, clock=clock)
 
     assert keys.ready()

@@ -1,4 +1,4 @@
-"""Keys at hand: what is refused at construction, and how a ring is searched."""
+"""Local keys: what is refused at construction, and how a key set is searched."""
 
 import json
 
@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from jwt_middleware import ConfigurationError, JWKSet, PrivateKey, PublicKey, SecretKey, Verifier
 from jwt_middleware.jose import ASYMMETRIC, HMAC, Key, parse_compact, public_jwk, public_pem, sign
-from jwt_middleware.keys.key_set import KeyRing, MergedKeys
+from jwt_middleware.keys.key_set import CombinedKeySource, KeySet
 from tests.conftest import SECRET, base64url, pem_of
 
 
@@ -84,7 +84,7 @@ def test_secret_key_reports_all_faults():
     with pytest.raises(ConfigurationError) as caught:
         SecretKey("short", algorithm="RS256", key_id="")
 
-    assert [fault.partition(":")[0] for fault in caught.value.faults] == [
+    assert [fault.partition(":")[0] for fault in caught.value.problems] == [
         "algorithm",
         "secret",
         "key_id",
@@ -94,14 +94,14 @@ def test_secret_key_reports_all_faults():
 @pytest.mark.parametrize("key_id", ["", 5, b"a", ["a"]])
 def test_key_id_is_a_name(key_id):
     """A ``kid`` is a str that is not empty; tokens could name no other."""
-    with pytest.raises(ConfigurationError, match=r"^key_id: .* is no kid"):
+    with pytest.raises(ConfigurationError, match=r"^key_id: .* is not a kid"):
         SecretKey(SECRET, key_id=key_id)
 
 
 @pytest.mark.parametrize("secret", [None, 5, ["x" * 32], bytearray(b"x" * 32), "\ud800" * 32])
 def test_secret_key_takes_str_and_bytes_only(secret):
-    """Another type is no secret, and its value is not shown."""
-    with pytest.raises(ConfigurationError, match=f"a {type(secret).__name__} is no secret"):
+    """A value of another type is refused, and the message does not show it."""
+    with pytest.raises(ConfigurationError, match=rf"an? {type(secret).__name__} is not a secret"):
         SecretKey(secret)
 
 
@@ -144,7 +144,7 @@ def test_private_key_and_its_public_half_agree(private_keys, algorithm):
     private = private_keys[algorithm]
     public = private.public_key()
 
-    (key,) = public.ring().find(algorithm, f"key-{algorithm}")
+    (key,) = public.current().find(algorithm, f"key-{algorithm}")
     _, _, signing_input, signature = parse_compact(sign({}, private.key, typ="JWT"))
     assert key.verify(signing_input, signature)
     assert not key.verify(signing_input + b"x", signature)
@@ -153,9 +153,9 @@ def test_private_key_and_its_public_half_agree(private_keys, algorithm):
 
 def test_ed25519_goes_by_both_names(private_keys):
     """EdDSA and Ed25519 name one algorithm (RFC 9864 §2.2)."""
-    ring = private_keys["EdDSA"].public_key().ring()
+    key_set = private_keys["EdDSA"].public_key().current()
 
-    assert ring.algorithms == {"EdDSA", "Ed25519"}
+    assert key_set.algorithms == {"EdDSA", "Ed25519"}
 
 
 def test_public_key_takes_str_and_bytes(private_keys):
@@ -163,8 +163,8 @@ def test_public_key_takes_str_and_bytes(private_keys):
     pem = public_pem(private_keys["RS256"].key)
 
     assert (
-        PublicKey(pem.decode(), algorithm="RS256").ring().algorithms
-        == PublicKey(pem, algorithm="RS256").ring().algorithms
+        PublicKey(pem.decode(), algorithm="RS256").current().algorithms
+        == PublicKey(pem, algorithm="RS256").current().algorithms
     )
 
 
@@ -203,7 +203,7 @@ def test_public_key_refuses_a_private_one(pems):
     """A private key where a public one belongs is pointed out."""
     with pytest.raises(
         ConfigurationError,
-        match=r"no public key in PEM form; write PrivateKey\(pem, ...\).public_key\(\)",
+        match=r"not a public key in PEM form; write PrivateKey\(pem, ...\).public_key\(\)",
     ):
         PublicKey(pems["RS256"], algorithm="RS256")
 
@@ -211,7 +211,7 @@ def test_public_key_refuses_a_private_one(pems):
 def test_private_key_refuses_a_public_one(private_keys):
     """A public key cannot sign."""
     with pytest.raises(
-        ConfigurationError, match="no private key in PEM form; only the private key signs"
+        ConfigurationError, match="not a private key in PEM form; only a private key signs"
     ):
         PrivateKey(public_pem(private_keys["RS256"].key), algorithm="RS256")
 
@@ -226,9 +226,9 @@ def test_private_key_refuses_a_public_one(private_keys):
             id="out of an environment variable",
         ),
         pytest.param(
-            b"-----BEGIN CERTIFICATE-----", "a certificate holds a public key", id="certificate"
+            b"-----BEGIN CERTIFICATE-----", "public key of a certificate", id="certificate"
         ),
-        pytest.param(b"MIIE", "its whole text", id="no BEGIN line"),
+        pytest.param(b"MIIE", "the whole text", id="no BEGIN line"),
     ],
 )
 def test_pem_that_is_mistaken_for_a_key_is_told_the_way(pem, named):
@@ -240,13 +240,13 @@ def test_pem_that_is_mistaken_for_a_key_is_told_the_way(pem, named):
 @pytest.mark.parametrize("algorithm", ["HS256", "none", "RS1", None])
 def test_pem_key_with_unknown_algorithm_is_refused(pems, algorithm):
     """A key pair needs one of the asymmetric algorithms."""
-    with pytest.raises(ConfigurationError, match=r"^algorithm: .* has no key pair"):
+    with pytest.raises(ConfigurationError, match=r"^algorithm: .* does not use a key pair"):
         PrivateKey(pems["RS256"], algorithm=algorithm)
 
 
 @pytest.mark.parametrize("pem", [None, 5, "not a key", b"", "\ud800"])
 def test_pem_key_that_is_no_pem_is_refused(pem):
-    """Whatever is no PEM is named by its type."""
+    """A value that is not PEM is refused."""
     with pytest.raises(ConfigurationError, match=r"^pem: "):
         PublicKey(pem, algorithm="RS256")
 
@@ -271,7 +271,7 @@ def _coordinates(public):
 )
 def test_jwk_set_takes_document_or_text(jwk, form):
     """A set may be given parsed or as JSON."""
-    assert JWKSet(form({"keys": [jwk]})).ring().algorithms == {"ES256"}
+    assert JWKSet(form({"keys": [jwk]})).current().algorithms == {"ES256"}
 
 
 def test_jwk_set_drops_bad_members_with_an_event_each(jwk):
@@ -280,7 +280,7 @@ def test_jwk_set_drops_bad_members_with_an_event_each(jwk):
 
     keys = JWKSet({"keys": [jwk, 5, jwk | {"kid": "x", "use": "enc"}]}, on_event=events.append)
 
-    assert [key.key_id for key in keys.ring().keys] == ["ec"]
+    assert [key.key_id for key in keys.current().keys] == ["ec"]
     assert [(event.position, event.key_id, event.problem) for event in events] == [
         (1, None, "not an object"),
         (2, "x", "its use is not sig"),
@@ -323,8 +323,8 @@ def test_jwk_set_with_unusable_algorithms_is_refused(jwk, algorithms):
         JWKSet({"keys": [jwk]}, algorithms=algorithms)
 
 
-def ring_of(*ids):
-    return KeyRing(
+def key_set_of(*ids):
+    return KeySet(
         SecretKey(f"{index}{SECRET}", key_id=key_id).key for index, key_id in enumerate(ids)
     )
 
@@ -339,19 +339,19 @@ def ring_of(*ids):
         pytest.param(["a", "b", None], None, ["a", "b", None], id="no name asked for"),
     ],
 )
-def test_ring_finds_keys_by_id(ids, key_id, found):
-    """A ``kid`` picks its key; without one, or with one that no key carries, the others are candidates."""
-    assert [key.key_id for key in ring_of(*ids).find("HS256", key_id)] == found
+def test_key_set_finds_keys_by_id(ids, key_id, found):
+    """A ``kid`` selects its key. Other tokens are checked with the keys without ``kid``, or all."""
+    assert [key.key_id for key in key_set_of(*ids).find("HS256", key_id)] == found
 
 
-def test_ring_never_offers_a_key_of_another_algorithm():
-    """The ``kid`` of an HS256 key finds nothing for a token that says RS256, nor does having none."""
-    ring = ring_of("a", None)
+def test_key_set_never_offers_a_key_of_another_algorithm():
+    """A token that says RS256 is never checked with an HS256 key, with or without ``kid``."""
+    key_set = key_set_of("a", None)
 
     assert (
-        list(ring.find("RS256", "a"))
-        == list(ring.find("RS256", "b"))
-        == list(ring.find("RS256", None))
+        list(key_set.find("RS256", "a"))
+        == list(key_set.find("RS256", "b"))
+        == list(key_set.find("RS256", None))
         == []
     )
 
@@ -365,7 +365,7 @@ def nine():
 
 def test_jwk_set_holds_eight_keys_of_an_algorithm_at_most(nine, jwk):
     """A token without ``kid`` would be checked with all of them."""
-    assert len(JWKSet({"keys": nine[1:]}).ring().keys) == 8
+    assert len(JWKSet({"keys": nine[1:]}).current().keys) == 8
 
     with pytest.raises(ConfigurationError, match=r"^document: more than 8 keys of ES256"):
         JWKSet({"keys": nine})
@@ -387,24 +387,24 @@ def test_keys_of_different_algorithms_are_counted_apart(nine, private_keys):
     assert Verifier([JWKSet({"keys": nine[1:]}), *others], issuer=None, audience=None)
 
 
-def test_merged_keys_hold_all_and_follow_changes():
-    """Several sources are one ring, which stays the same until one of them changes."""
+def test_combined_keys_hold_all_and_follow_changes():
+    """Several sources give one key set, which stays the same until one of them changes."""
 
     class Changing:
         def __init__(self):
-            self.now = ring_of("new")
+            self.now = key_set_of("new")
 
-        def ring(self):
+        def current(self):
             return self.now
 
-        def renewed(self, ring, key_id):
-            return ring
+        def refresh_if_stale(self):
+            return self.now
 
     changing = Changing()
-    merged = MergedKeys([SecretKey(SECRET, key_id="old"), changing])
+    combined = CombinedKeySource([SecretKey(SECRET, key_id="old"), changing])
 
-    before = merged.ring()
+    before = combined.refresh_if_stale()
     assert [key.key_id for key in before.keys] == ["old", "new"]
-    assert merged.ring() is before
-    changing.now = ring_of("newer")
-    assert [key.key_id for key in merged.ring().keys] == ["old", "newer"]
+    assert combined.current() is before
+    changing.now = key_set_of("newer")
+    assert [key.key_id for key in combined.current().keys] == ["old", "newer"]

@@ -280,18 +280,18 @@ def test_refresh_under_way_stays_with_the_parent(origin, old, new):
     assert keys.ready()
     origin.behaviour, asked = "hang", len(origin.received)
     Event().wait(0.05)
-    before = keys.ring()
+    before = keys.refresh_if_stale()
     assert any(len(origin.received) > asked for _ in until(PATIENCE))
     origin.behaviour, origin.keys = "ok", [new]
 
     child = os.fork()
     if not child:
-        rotated = any(keys.ring() is not before for _ in until(PATIENCE))
+        rotated = any(keys.refresh_if_stale() is not before for _ in until(PATIENCE))
         os._exit(0 if rotated and keys.status().key_ids == ("key-RS256",) else 1)
     _, status = os.waitpid(child, 0)
     origin.release()
     for _ in until(PATIENCE):
-        if keys.ring() is not before:
+        if keys.refresh_if_stale() is not before:
             break
 
     assert os.waitstatus_to_exitcode(status) == 0

@@ -512,7 +512,9 @@ def test_verifier_takes_only_revocations(make_verifier):
 
 def test_verifier_forgives_no_longer_than_a_revocation_lasts(make_verifier, revocations):
     """With a longer leeway, a revoked token would be accepted again."""
-    with pytest.raises(ConfigurationError, match=r"^leeway: with revocations at most 300"):
+    with pytest.raises(
+        ConfigurationError, match=r"^leeway: 301 is too long with revocations; write at most 300"
+    ):
         make_verifier(revocations=revocations, leeway=301)
 
     make_verifier(revocations=revocations, leeway=300)

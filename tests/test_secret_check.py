@@ -1,4 +1,4 @@
-"""What `SecretKey` refuses because it is obviously not a secret, and that it refuses no random one."""
+"""`SecretKey` refuses what is obviously not a secret, and accepts every random secret."""
 
 import base64
 import json
@@ -89,7 +89,7 @@ def armoured(der):
 @pytest.mark.parametrize("wrap", WRAPPINGS.values(), ids=WRAPPINGS)
 @pytest.mark.parametrize("der", DER.values(), ids=DER)
 def test_key_in_any_wrapping_is_not_a_secret(der, wrap):
-    """A key stays a key in base64, hex, UTF-16 and without its armour: whoever reads it could sign."""
+    """A key is refused also in base64, hex or UTF-16, because its readers could sign."""
     with pytest.raises(ConfigurationError, match=r"^secret: this is a key"):
         SecretKey(wrap(der))
 
@@ -142,7 +142,7 @@ PATTERNS = [
 
 @pytest.mark.parametrize("secret", PATTERNS)
 def test_pattern_is_not_a_secret(secret):
-    """One byte repeated, and what is as easy to guess, is refused whatever its length."""
+    """A repeated byte or a similar pattern is refused at any length."""
     with pytest.raises(ConfigurationError, match=r"^secret: this is a pattern"):
         SecretKey(secret)
 
@@ -208,18 +208,18 @@ GENERATORS = {
 def test_random_secret_is_accepted(generate, size):
     """No random secret, in any of the usual notations, is mistaken for something else."""
     for _ in range(200):
-        assert SecretKey(generate(size)).ring().keys
+        assert SecretKey(generate(size)).current().keys
 
 
 @pytest.mark.parametrize(
     "start", [b"\x30\x1e", b"\x30\x1e\x30", b"\x30\x1e\x02", b"\xff\xfe", b"\0"]
 )
 def test_random_secret_that_begins_like_a_key_is_accepted(start):
-    """The first bytes of DER and UTF-16 are no reason: one random secret in 2^16 begins with them."""
+    """The first bytes of DER and UTF-16 are allowed, because random secrets may have them."""
     for _ in range(200):
-        assert SecretKey(start + secrets.token_bytes(32 - len(start))).ring().keys
+        assert SecretKey(start + secrets.token_bytes(32 - len(start))).current().keys
 
 
 def test_bare_modulus_is_not_recognized():
     """A modulus without anything around it looks like random bytes, which must not be refused."""
-    assert SecretKey(JWK["n"]).ring().keys
+    assert SecretKey(JWK["n"]).current().keys

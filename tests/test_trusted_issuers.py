@@ -1,4 +1,4 @@
-"""`TrustedIssuers`: which verifier is asked, and that none is asked for another's token."""
+"""`TrustedIssuers`: each token is checked by the verifier of its issuer only."""
 
 import pytest
 
@@ -77,7 +77,7 @@ def test_keys_of_one_issuer_never_verify_another_s(trusted, claims, secret, reas
     ],
 )
 def test_hostile_text_is_refused(trusted, raw, reason):
-    """Whatever comes, an `AuthError` says no."""
+    """Every text that is refused raises an `AuthError`."""
     assert refusal(trusted, raw) == reason
 
 
@@ -114,37 +114,37 @@ def test_longest_token_is_still_read(make_verifier):
     assert refusal(trusted, token + "A") == "token_too_large"
 
 
-def test_choices_take_bounded_memory(trusted):
+def test_chosen_take_bounded_memory(trusted):
     """However many good tokens come, few choices are remembered."""
     for number in range(5000):
         trusted.verify(sign_raw(good_claims(jti=str(number))))
 
-    assert len(trusted._choices) == 5000 - 4096
+    assert len(trusted._chosen) == 5000 - 4096
 
 
-def test_bad_tokens_are_no_choices(trusted):
-    """A token that is refused takes no place among the choices, whoever may have issued it."""
+def test_bad_token_is_not_remembered(trusted):
+    """A token that is refused is not remembered."""
     refusal(trusted, sign_raw(good_claims(), secret=OTHER_SECRET))
     refusal(trusted, sign_raw(good_claims(iss="x")))
     refusal(trusted, "a.b.c")
 
-    assert not trusted._choices
+    assert not trusted._chosen
 
 
 def test_middleware_takes_it_for_a_verifier(trusted):
-    """It stands wherever a `Verifier` may."""
+    """It can be used in place of a `Verifier`."""
     response = client(trusted).get("/", headers=bearer(sign_raw(good_claims())))
 
     assert response.json == good_claims()
 
 
 def test_wrong_use_is_refused(make_verifier):
-    """Two verifiers of one issuer, one of any issuer, none, and something else are mistakes."""
+    """Two verifiers of one issuer, one of any issuer, and no verifier are mistakes."""
     with pytest.raises(ConfigurationError, match="list of keys"):
         TrustedIssuers(make_verifier(), make_verifier())
     with pytest.raises(ConfigurationError, match="any issuer"):
         TrustedIssuers(make_verifier(), make_verifier(issuer=None))
-    with pytest.raises(ConfigurationError, match="argument of its own"):
+    with pytest.raises(ConfigurationError, match="separate argument"):
         TrustedIssuers([make_verifier()])
     with pytest.raises(ConfigurationError, match="one Verifier"):
         TrustedIssuers()

@@ -68,7 +68,7 @@ def test_rfc9068_accepts_the_profile(typ):
 
 @pytest.mark.parametrize("typ", ["JWT", "", "dpop+jwt", "application/jwt", 5, None])
 def test_rfc9068_refuses_other_types(typ):
-    """ID tokens and others are no access tokens (RFC 9068 §4)."""
+    """ID tokens and other tokens are refused (RFC 9068 §4)."""
     assert refusal(rfc9068, PROFILE, {"typ": typ}) == ("type_not_allowed", None)
 
 

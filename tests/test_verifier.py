@@ -18,7 +18,7 @@ from jwt_middleware import (
     SecretKey,
     Verifier,
 )
-from jwt_middleware.keys.key_set import KeyRing
+from jwt_middleware.keys.key_set import KeySet
 from jwt_middleware.validators import claim_is
 from tests.conftest import AUDIENCE, ISSUER, NOW, SECRET, Clock, good_claims, sign_raw
 
@@ -286,7 +286,7 @@ def test_token_with_one_fault_is_refused_for_it(verifier, header, payload, expec
     ],
 )
 def test_text_that_is_no_jws_is_refused(verifier, token, expected):
-    """What RFC 6750 does not admit is a broken request; what is no JWS is an invalid token."""
+    """Text that RFC 6750 does not allow is an invalid request, another text an invalid token."""
     with pytest.raises(expected) as caught:
         verifier.verify(token)
 
@@ -317,7 +317,7 @@ def test_token_has_one_spelling(verifier, respell):
 
 @given(st.text(max_size=200) | st.from_regex(r"\A[\w-]{0,40}(\.[\w-]{0,40}){0,4}\Z"))
 def test_any_text_is_refused_by_an_auth_error(text):
-    """No text whatever raises anything but a failure of the registry."""
+    """Every text that is refused raises an `AuthError`."""
     verifier = Verifier(SecretKey(SECRET), issuer=None, audience=None)
 
     with pytest.raises(AuthError):
@@ -346,7 +346,7 @@ def test_order_is_issuer_then_key_then_signature_then_claims(make_verifier):
 
 
 def test_size_comes_before_everything(make_verifier):
-    """A token over the limit is refused by its length, whatever it is."""
+    """A token over the limit is refused before anything else is checked."""
     token = sign_raw(good_claims())
     verifier = make_verifier(max_token_bytes=len(token))
     verifier.verify(token)
@@ -412,7 +412,7 @@ def test_clock_that_answers_nonsense_refuses_everything(make_verifier, clock, no
 
 
 def test_clock_that_answers_nan_refuses_a_token_without_expiry(make_verifier, clock):
-    """A time that is not a number is not before any other, not even before the end of all times."""
+    """A clock that returns NaN refuses also a token that never expires."""
     clock.now = math.nan
 
     assert refusal(make_verifier(require=[]), sign_raw(good_claims(exp=None))) == (
@@ -452,7 +452,7 @@ def test_audience_may_be_one_of_several(make_verifier, aud):
 
 
 def test_audience_none_wants_tokens_without(make_verifier):
-    """Who expects no audience refuses tokens meant for somebody (RFC 7519 §4.1.3)."""
+    """Without an expected audience, a token with an audience is refused (RFC 7519 §4.1.3)."""
     verifier = make_verifier(audience=None)
 
     assert verifier.verify(sign_raw(good_claims(aud=None)))
@@ -473,7 +473,7 @@ def test_issuer_none_accepts_any_string(make_verifier):
 
 
 def test_required_claims_must_be_there(make_verifier):
-    """What is required is there and not null."""
+    """A required claim must be present and not null."""
     verifier = make_verifier(require=["exp", "tenant"])
 
     assert verifier.verify(sign_raw(good_claims(tenant=0)))
@@ -502,7 +502,7 @@ def test_rotation_is_a_list(make_verifier):
 
 
 def test_header_keys_are_ignored(make_verifier):
-    """A key that a token brings along verifies nothing."""
+    """A key inside a token is never used."""
     jwk = {"kty": "oct", "k": "eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHg"}
     header = {
         "alg": "HS256",
@@ -518,7 +518,7 @@ def test_header_keys_are_ignored(make_verifier):
 
 
 def test_public_key_is_no_hmac_secret(make_verifier, private_keys):
-    """A token signed with the text of the public key is refused, whatever its header says (RFC 8725 §2.1)."""
+    """A token whose secret is the text of the public key is refused (RFC 8725 §2.1)."""
     from jwt_middleware.jose import public_pem
 
     verifier = make_verifier(private_keys["RS256"].public_key())
@@ -559,7 +559,7 @@ def test_validator_that_breaks_refuses(make_verifier):
     ],
 )
 def test_validator_that_answers_refuses(make_verifier, answer):
-    """A validator raises or answers nothing: whatever else it answers, nobody would read."""
+    """A validator that returns something other than None refuses the token."""
     verifier = make_verifier(validators=[lambda token: answer])
 
     with pytest.raises(InvalidToken) as caught:
@@ -580,8 +580,8 @@ def test_cached_token_still_expires(make_verifier, clock):
         verifier.verify(token)
 
 
-class CountingRing(KeyRing):
-    """Counts how often a key had to be looked for."""
+class CountingKeySet(KeySet):
+    """Counts how often keys are searched."""
 
     searches = 0
 
@@ -594,12 +594,15 @@ class ChangingKeys:
     """A key source whose keys a test may change."""
 
     def __init__(self):
-        self.now = CountingRing([SecretKey(SECRET).key])
+        self.now = CountingKeySet([SecretKey(SECRET).key])
 
-    def ring(self):
+    def current(self):
         return self.now
 
-    def renewed(self, ring, key_id):
+    def refresh_if_stale(self):
+        return self.now
+
+    def refresh_for(self, key_id):
         return self.now
 
 
@@ -616,7 +619,7 @@ def test_cache_spares_the_signature(make_verifier):
 
 
 def test_cache_size_zero_turns_it_off(make_verifier):
-    """Without a cache each use is a verification."""
+    """Without a cache each token is verified on every use."""
     keys = ChangingKeys()
     verifier = make_verifier(keys, cache_size=0)
     token = sign_raw(good_claims())
@@ -642,6 +645,60 @@ def test_cache_never_holds_failures(make_verifier):
     assert keys.now.searches == before
 
 
+@pytest.mark.parametrize("size", [1, 2, 8, 20])
+def test_cache_is_bounded_and_drops_the_oldest(make_verifier, size):
+    """A full cache drops its oldest tokens, and keeps the newest one."""
+    keys = ChangingKeys()
+    verifier = make_verifier(keys, cache_size=size)
+    tokens = [sign_raw(good_claims(jti=str(number))) for number in range(3 * size)]
+    for token in tokens:
+        verifier.verify(token)
+    _, cached = verifier._cache
+    before = keys.now.searches
+
+    verifier.verify(tokens[-1])
+    assert keys.now.searches == before
+    assert len(cached) <= size
+    verifier.verify(tokens[0])
+    assert keys.now.searches == before + 1
+
+
+def test_new_key_set_drops_what_the_old_one_verified(make_verifier):
+    """Nothing of the old keys stays in memory once a token was verified with the new ones."""
+    keys = ChangingKeys()
+    verifier = make_verifier(keys)
+    first, second = (sign_raw(good_claims(jti=name)) for name in "ab")
+    verifier.verify(first)
+    keys.now = KeySet(keys.now.keys)
+    verifier.verify(second)
+
+    assert list(verifier._cache[1]) == [second]
+
+
+def test_unknown_key_is_verified_once_if_the_source_has_no_newer_keys(make_verifier):
+    """A refresh that brings the same key set does not repeat the signature check."""
+    keys = ChangingKeys()
+    verifier = make_verifier(keys)
+    token = sign_raw(good_claims(), '{"alg":"HS256","kid":"new"}', secret="x" * 32)
+
+    assert refusal(verifier, token) == ("signature_invalid", None)
+    assert keys.now.searches == 1
+
+
+def test_token_is_cached_for_the_key_set_that_verified_it(make_verifier):
+    """A token that newer keys verified is not cached for the older ones."""
+    keys = ChangingKeys()
+    old, new = keys.now, CountingKeySet([SecretKey("N" + SECRET, key_id="new").key])
+    keys.refresh_for = lambda key_id: new
+    verifier = make_verifier(keys)
+    token = sign_raw(good_claims(), '{"alg":"HS256","kid":"new"}', secret="N" + SECRET)
+
+    assert verifier.verify(token)
+    assert verifier._cache[0] is new
+    keys.refresh_for = lambda key_id: old
+    assert refusal(verifier, token) == ("signature_invalid", None)
+
+
 def test_withdrawn_key_takes_its_cached_tokens_along(make_verifier):
     """A token that a withdrawn key signed is refused at once, though it was cached."""
     keys = ChangingKeys()
@@ -649,7 +706,7 @@ def test_withdrawn_key_takes_its_cached_tokens_along(make_verifier):
     token = sign_raw(good_claims())
     verifier.verify(token)
 
-    keys.now = KeyRing([SecretKey("N" + SECRET).key])
+    keys.now = KeySet([SecretKey("N" + SECRET).key])
 
     assert refusal(verifier, token) == ("signature_invalid", None)
 
@@ -703,7 +760,7 @@ def test_wrong_argument_is_refused(argument, value):
     "keys", [None, "secret", b"secret", [], [None], [SecretKey(SECRET), "x"], object(), {}]
 )
 def test_wrong_keys_are_refused_without_showing_them(keys):
-    """What is no key is named by its type only: it may be a secret."""
+    """A value that is not a key is named by its type only, because it may be a secret."""
     with pytest.raises(ConfigurationError, match=r"^keys: ") as caught:
         Verifier(keys, **GOOD)
 
@@ -716,12 +773,12 @@ def test_private_key_is_refused_for_its_public_half(pems):
         Verifier([PrivateKey(pems["RS256"], algorithm="RS256")], **GOOD)
 
 
-def test_faults_are_reported_together():
+def test_problems_are_reported_together():
     """One error names every wrong argument."""
     with pytest.raises(ConfigurationError) as caught:
         Verifier(None, issuer="", audience=[], leeway=-1, cache_size=-1, validators=5, clock=None)
 
-    named = [fault.partition(":")[0] for fault in caught.value.faults]
+    named = [problem.partition(":")[0] for problem in caught.value.problems]
     assert named == ["keys", "issuer", "audience", "leeway", "cache_size", "validators", "clock"]
 
 

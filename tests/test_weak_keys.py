@@ -38,14 +38,14 @@ def multiply(factor, point):
 
 
 def x_of(y):
-    """Return one x of the points with this y, None if there is none (RFC 8032 §5.1.3)."""
+    """Return one x of the points with this y, or None (RFC 8032 §5.1.3)."""
     square = (y * y - 1) * pow(D * y * y + 1, -1, P) % P
     x = pow(square, (P + 3) // 8, P)
     return next((r for r in (x, x * pow(2, (P - 1) // 4, P) % P) if r * r % P == square), None)
 
 
 def small_order_points():
-    """Return the eight points of order 8 and less: the multiples of a point without its part of order L."""
+    """Return the eight points of order 8 or less."""
     candidates = ((x_of(y), y) for y in range(2, 100))
     torsion = (multiply(L, point) for point in candidates if point[0] is not None)
     generator = next(point for point in torsion if multiply(4, point) != IDENTITY)
@@ -53,7 +53,7 @@ def small_order_points():
 
 
 def encodings(y):
-    """Return every text of 32 bytes that stands for this y, with either sign of x, canonical or not."""
+    """Return all encodings of this y in 32 bytes, with either sign of x, canonical or not."""
     spellings = [value for value in (y, y + P) if value < 2**255]
     return [(value | sign << 255).to_bytes(32, "little") for value in spellings for sign in (0, 1)]
 
@@ -62,7 +62,7 @@ SMALL_ORDER = sorted({text for _, y in small_order_points() for text in encoding
 
 
 def ed25519_pem(point):
-    """Return a point as a public key in PEM form, good or not: the bytes before it are the same for all."""
+    """Return a point, good or bad, as a public key in PEM form."""
     good = ed25519.Ed25519PrivateKey.generate().public_key()
     der = good.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return pem(der[:-32] + point)
@@ -83,7 +83,7 @@ def ed25519_jwk(point):
 
 
 def test_there_are_fourteen_spellings_of_small_order():
-    """Eight points have five y: each has two signs, and two of the y have a second spelling below 2^255."""
+    """Eight points have five y. Two of the y have a second encoding below 2^255."""
     assert len(small_order_points()) == 8
     assert len(SMALL_ORDER) == 14
 
@@ -91,7 +91,7 @@ def test_there_are_fourteen_spellings_of_small_order():
 @pytest.mark.parametrize("point", SMALL_ORDER, ids=bytes.hex)
 @pytest.mark.parametrize("algorithm", ["EdDSA", "Ed25519"])
 def test_ed25519_point_of_small_order_is_refused(point, algorithm):
-    """Whoever knows no private key could sign for it, so neither a JWK nor a PEM with it is a key."""
+    """Anybody could sign for it, so it is refused as a JWK and as PEM."""
     with pytest.raises(ConfigurationError, match="Ed25519 point"):
         from_jwk(ed25519_jwk(point) | {"alg": algorithm})
     with pytest.raises(ConfigurationError, match="Ed25519 point"):
@@ -139,7 +139,7 @@ RSA_MODULI = [
 
 @pytest.mark.parametrize(("modulus", "problem"), RSA_MODULI)
 def test_rsa_modulus_that_is_easy_to_factor_is_refused(modulus, problem):
-    """Whoever factors the modulus has the private key, so neither a JWK nor a PEM with it is a key."""
+    """Anybody could compute the private key, so it is refused as a JWK and as PEM."""
     size = (modulus.bit_length() + 7) // 8
     jwk = {"kty": "RSA", "n": base64url(modulus.to_bytes(size)), "e": "AQAB"}
 
@@ -175,7 +175,7 @@ CURVES = {"ES256": ec.SECP256R1(), "ES384": ec.SECP384R1(), "ES512": ec.SECP521R
 
 
 def ec_points(curve):
-    """Return texts that look like a point of the curve, and stand for none."""
+    """Return encodings that look like a point of the curve but are not one."""
     public = ec.generate_private_key(curve).public_key()
     point = public.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
     size = (len(point) - 1) // 2
@@ -190,7 +190,7 @@ def ec_points(curve):
 @pytest.mark.parametrize("form", ["y changed", "0, 0", "beyond the field", "infinity"])
 @pytest.mark.parametrize("algorithm", CURVES)
 def test_ec_point_off_its_curve_is_refused(algorithm, form):
-    """A point of another curve may have a small order; the libraries below check it in both forms."""
+    """A point that is not on the curve is refused as a JWK and as PEM."""
     curve = CURVES[algorithm]
     good = ec.generate_private_key(curve).public_key()
     der = good.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
@@ -203,5 +203,5 @@ def test_ec_point_off_its_curve_is_refused(algorithm, form):
 
     with pytest.raises(ConfigurationError, match="not a valid key"):
         from_jwk({"kty": "EC", "crv": f"P-{curve.key_size}", "x": x, "y": y})
-    with pytest.raises(ConfigurationError, match=f"no {algorithm} key can be read"):
+    with pytest.raises(ConfigurationError, match=f"contain a key that {algorithm} can use"):
         PublicKey(pem(tlv(0x30, algorithm_identifier + tlv(3, b"\0" + point))), algorithm=algorithm)

@@ -1,4 +1,4 @@
-"""JOSE: strict parsing of tokens and keys, and signatures. The only door to PyJWT and cryptography."""
+"""JOSE: tokens, keys and signatures. Only this folder imports PyJWT and cryptography."""
 
 from jwt_middleware.jose.compact import Header, normalize_type, parse_claims, parse_compact
 from jwt_middleware.jose.encoding import decode_base64url, parse_json_object

@@ -1,7 +1,8 @@
 """Strict parsing of compact tokens (RFC 7515 §7.1).
 
-Parsing is our own, because `jwt.decode` walks every base64 character in Python before it looks at the signature,
-accepts several spellings of one token, and admits duplicate members and NaN.
+This package has its own parser, because `jwt.decode` accepts several spellings of one token,
+duplicate members and NaN. It also reads every base64 character in Python before it looks at the
+signature.
 """
 
 from collections.abc import Mapping
@@ -17,9 +18,9 @@ _B64TOKEN = (ascii_letters + digits + "-._~+/").encode()
 
 
 class Header(NamedTuple):
-    """A JOSE header of the right form; whether its values are acceptable is the verifier's question.
+    """A JOSE header of the right form. The verifier decides which values are acceptable.
 
-    `algorithm` and `type` are empty where the member is no string. `type` is normalized.
+    `algorithm` and `type` are empty if the member is not a string. `type` is normalized.
     """
 
     members: Mapping[str, Any]
@@ -29,16 +30,16 @@ class Header(NamedTuple):
 
 
 def parse_compact(raw: str) -> tuple[Header, bytes, bytes, bytes]:
-    """Take a compact JWS (RFC 7515 §7.1) apart: three canonical base64url segments, the first a JOSE header.
+    """Return header, payload, signing input and signature of a compact JWS (RFC 7515 §7.1).
 
-    Returns header, payload, signing input and signature; nothing of it is verified.
-    Raises `InvalidRequest` for text that is no bearer token by RFC 6750's grammar, `InvalidToken` for
-    anything else that is not a JWS.
+    Nothing is verified. Raises `InvalidRequest` for text that does not match the grammar of a
+    bearer token (RFC 6750), and `InvalidToken` for other text that is not a JWS of three canonical
+    base64url segments.
     """
     try:
         signing_input, _, signature = raw.encode("ascii").rpartition(b".")
         header, dot, payload = signing_input.partition(b".")
-        # A surplus segment leaves a payload with a dot in it, which is no base64url.
+        # A fourth segment leaves a dot in the payload, which base64url does not contain.
         if not dot:
             raise ValueError("fewer than three segments")
         return (
@@ -54,7 +55,7 @@ def parse_compact(raw: str) -> tuple[Header, bytes, bytes, bytes]:
 
 
 def parse_claims(payload: bytes) -> dict[str, Any]:
-    """Return the claims set that a payload holds; raises `InvalidToken` if it is no strict JSON object."""
+    """Return the claims in a payload. Raises `InvalidToken` if it is not a strict JSON object."""
     try:
         return parse_json_object(payload)
     except ValueError as exc:
@@ -62,7 +63,7 @@ def parse_claims(payload: bytes) -> dict[str, Any]:
 
 
 def normalize_type(value: str) -> str:
-    """Return a ``typ`` in the form in which types compare (RFC 7515 §4.1.9): lower case, without ``application/``."""
+    """Return a ``typ`` in lower case and without ``application/`` (RFC 7515 §4.1.9)."""
     return value.lower().removeprefix("application/")
 
 
@@ -71,12 +72,14 @@ def _is_b64token(raw: str) -> bool:
     return bool(body) and body.isascii() and not body.encode().translate(None, _B64TOKEN)
 
 
-# An issuer's tokens share their header segment, so parsing it once saves a fifth of an HS256 verification.
+# Tokens of one issuer have the same header. Parsing it once saves a fifth of an HS256
+# verification.
 @lru_cache(maxsize=64)
 def _parse_header(segment: bytes) -> Header:
     members = parse_json_object(decode_segment(segment))
-    # RFC 7515 §4.1.11: what `crit` names must be understood, and nothing is. `b64` (RFC 7797) and `zip`
-    # change what the signature covers; a parser that ignores them reads another token than its signer wrote.
+    # RFC 7515 §4.1.11: extensions in `crit` must be supported, and none is. `b64` (RFC 7797) and
+    # `zip` change how the payload is encoded, so a parser that ignores them reads other claims
+    # than the issuer has signed.
     if not members.keys().isdisjoint(("crit", "b64", "zip")):
         raise InvalidToken("header_not_understood")
     if not isinstance(members.get("kid", ""), str):

@@ -1,4 +1,4 @@
-"""The encodings of tokens and keys: base64url in one spelling, and JSON that all parsers agree on."""
+"""The encodings of tokens and keys: canonical base64url, and JSON that all parsers agree on."""
 
 import binascii
 import json
@@ -6,19 +6,21 @@ import math
 from typing import Any, Final, NoReturn
 
 _MAX_DEPTH: Final = 32
-# From base64url to what binascii reads; the characters of plain base64 become NUL, which strict mode refuses.
-_FROM_URL = bytes.maketrans(b"-_+/=", b"+/\0\0\0")
-_TO_URL = bytes.maketrans(b"+/", b"-_")
-# RFC 4648 §3.5: the unused bits of the last character must be zero, or one token has many spellings.
-_ALLOWED_END = (b"", b"", b"AQgw", b"AEIMQUYcgkosw048")
-_PADDING = (b"", b"", b"==", b"=")
+# From base64url to the alphabet of binascii. The characters of plain base64 become NUL, which
+# strict mode refuses.
+_FROM_URL: Final = bytes.maketrans(b"-_+/=", b"+/\0\0\0")
+_TO_URL: Final = bytes.maketrans(b"+/", b"-_")
+# RFC 4648 §3.5: the unused bits of the last character must be zero. Otherwise one token would have
+# several spellings.
+_ALLOWED_END: Final = (b"", b"", b"AQgw", b"AEIMQUYcgkosw048")
+_PADDING: Final = (b"", b"", b"==", b"=")
 
 
 def parse_json_object(data: bytes) -> dict[str, Any]:
-    """Parse a JSON object as I-JSON (RFC 7493) wants it, which is what JSON parsers agree on.
+    """Parse a JSON object by the rules of I-JSON (RFC 7493), on which all parsers agree.
 
-    Raises ValueError for anything else: another encoding than UTF-8, a byte order mark, duplicate members
-    at any depth, NaN and infinities, lone surrogates, more than 32 levels.
+    Raises ValueError for another encoding than UTF-8, a byte order mark, duplicate members at any
+    depth, NaN and infinities, lone surrogates, more than 32 levels, and any other value.
     """
     text = str(data, "utf-8").strip(" \t\r\n")
     try:
@@ -27,23 +29,26 @@ def parse_json_object(data: bytes) -> dict[str, Any]:
         raise ValueError("nested too deeply") from exc
     if type(value) is not dict or end != len(text):
         raise ValueError("not a JSON object")
-    if text.count("[") + text.count("{") > _MAX_DEPTH:
+    # Each level has an opening bracket. Most tokens have only one brace, and rfind is faster than
+    # count.
+    braces = text.count("{") if text.rfind("{") else 1
+    if text.count("[") + braces > _MAX_DEPTH:
         _check_depth(value, _MAX_DEPTH)
     if "\\" in text and "\\u" in text:
-        # An escaped lone surrogate makes a str that no encoder downstream accepts.
+        # An escaped lone surrogate gives a str that no encoder accepts.
         json.dumps(value, ensure_ascii=False).encode()
     return value
 
 
 def decode_base64url(value: object) -> bytes:
-    """Decode a canonical base64url string; raises ValueError for anything else."""
+    """Decode a canonical base64url string. Raises ValueError for any other value."""
     if not isinstance(value, str):
         raise ValueError("not a string")
     return decode_segment(value.encode())
 
 
 def decode_segment(segment: bytes) -> bytes:
-    """Decode canonical base64url; raises ValueError for anything else."""
+    """Decode canonical base64url. Raises ValueError for any other bytes."""
     rest = len(segment) % 4
     if rest and segment[-1] not in _ALLOWED_END[rest]:
         raise ValueError("not canonical base64url")
@@ -59,7 +64,7 @@ def encode_base64url(data: bytes | str) -> bytes:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        # RFC 8725 §2.4 and RFC 7519 §4: two parsers may each see another of the two values.
+        # RFC 8725 §2.4 and RFC 7519 §4: two parsers may read different values.
         raise ValueError("duplicate member")
     return members
 
@@ -83,6 +88,6 @@ def _check_depth(value: object, allowed: int) -> None:
             _check_depth(member, allowed - 1)
 
 
-_JSON = json.JSONDecoder(
+_JSON: Final = json.JSONDecoder(
     object_pairs_hook=_unique, parse_float=_finite, parse_constant=_refuse_constant
 )

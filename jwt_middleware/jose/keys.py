@@ -1,6 +1,6 @@
-"""Keys and signatures. PyJWT reads keys and signs; signatures are checked with cryptography directly.
+"""Keys and signatures. PyJWT reads keys and signs, and cryptography checks signatures.
 
-PyJWT would call cryptography with 1 to 6 µs of its own on top of each check.
+Checking through PyJWT would take 1 to 6 µs more.
 """
 
 import hmac
@@ -29,13 +29,13 @@ ASYMMETRIC: Final = (
     *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
     *("ES256", "ES384", "ES512", "EdDSA", "Ed25519"),
 )
-# RFC 9864 §2.2 replaces the polymorphic name EdDSA by Ed25519; both mean Ed25519 here.
+# RFC 9864 §2.2 replaces the name EdDSA, which had several meanings. Both mean Ed25519 here.
 _IMPLEMENTED = get_default_algorithms()
 ALGORITHMS: Final[Mapping[str, Algorithm]] = {
     name: _IMPLEMENTED["EdDSA" if name == "Ed25519" else name] for name in HMAC + ASYMMETRIC
 }
 
-_MATERIAL: Final = {
+_MATERIAL_TYPES: Final = {
     "RS": (rsa.RSAPrivateKey, rsa.RSAPublicKey),
     "PS": (rsa.RSAPrivateKey, rsa.RSAPublicKey),
     "ES": (ec.EllipticCurvePrivateKey, ec.EllipticCurvePublicKey),
@@ -46,8 +46,8 @@ _MATERIAL: Final = {
 class Key(NamedTuple):
     """Key material for exactly one algorithm, so that no token can choose another.
 
-    `issuer` is whose tokens it is good for, where its JWK says so, as those of Microsoft Entra ID do; with
-    ``{tenantid}`` for the token's ``tid``.
+    `issuer` is the only issuer whose tokens the key may sign, if its JWK has that member, as in
+    Microsoft Entra ID. ``{tenantid}`` in it stands for the token's ``tid``.
     """
 
     algorithm: str
@@ -61,13 +61,13 @@ class Key(NamedTuple):
     def verify(self, signing_input: bytes, signature: bytes) -> bool:
         """Tell whether this key made the signature."""
         try:
-            _check_of(self.algorithm)(self.material, signing_input, signature)
+            _checker(self.algorithm)(self.material, signing_input, signature)
         except InvalidSignature:
             return False
         return True
 
-    def vouches_for(self, claims: Mapping[str, Any]) -> bool:
-        """Tell whether this key may sign such claims."""
+    def may_sign(self, claims: Mapping[str, Any]) -> bool:
+        """Tell whether this key may sign tokens of the issuer in the claims."""
         return self.issuer is None or self.issuer.replace(
             "{tenantid}", str(claims.get("tid"))
         ) == claims.get("iss")
@@ -78,8 +78,8 @@ _Check = Callable[[Any, bytes, bytes], None]
 
 
 @cache
-def _check_of(algorithm: str) -> _Check:
-    """Return the function that checks signatures of an algorithm (RFC 7518 §3), made when it is first needed."""
+def _checker(algorithm: str) -> _Check:
+    """Return the function that checks signatures of an algorithm (RFC 7518 §3)."""
     kind, bits = algorithm[:2], algorithm[2:]
     if kind == "Ed":
         return _check_eddsa
@@ -121,7 +121,8 @@ def _check_rsa(scheme: padding.AsymmetricPadding, digest: hashes.HashAlgorithm) 
 
 def _check_ecdsa(scheme: ec.ECDSA, size: int) -> _Check:
     def check(material: Any, signing_input: bytes, signature: bytes) -> None:
-        # RFC 7518 §3.4: both numbers in full length, or one signature would have several spellings.
+        # RFC 7518 §3.4: both numbers have full length. Otherwise one signature would have several
+        # spellings.
         if len(signature) != 2 * size:
             raise InvalidSignature
         r, s = int.from_bytes(signature[:size]), int.from_bytes(signature[size:])
@@ -144,19 +145,19 @@ def sign(claims: Mapping[str, Any], key: Key, *, typ: str) -> str:
 
 
 def material_from_pem(pem: bytes, algorithm: str) -> Any:
-    """Load a PEM key for an asymmetric algorithm; raises ValueError, also for an encrypted or foreign key."""
+    """Load a PEM key for an asymmetric algorithm. Raises ValueError if that is not possible."""
     try:
         material = ALGORITHMS[algorithm].prepare_key(pem)
     except (PyJWTError, UnsupportedAlgorithm, TypeError, ValueError) as exc:
-        raise ValueError(f"no {algorithm} key can be read from it") from exc
-    # Older releases of PyJWT take any key for RSA.
-    if not isinstance(material, _MATERIAL[algorithm[:2]]):
-        raise ValueError(f"it is no key for {algorithm}")
+        raise ValueError(f"it does not contain a key that {algorithm} can use") from exc
+    # Older releases of PyJWT accept any key for RSA.
+    if not isinstance(material, _MATERIAL_TYPES[algorithm[:2]]):
+        raise ValueError(f"it is not a key for {algorithm}")
     return material
 
 
 def material_from_jwk(jwk: Mapping[str, Any], algorithm: str) -> Any:
-    """Load a JWK (RFC 7517) whose members are base64url strings; raises ValueError."""
+    """Load a JWK (RFC 7517) whose members are base64url strings. Raises ValueError."""
     try:
         return PyJWK(dict(jwk), "EdDSA" if algorithm == "Ed25519" else algorithm).key
     except (PyJWTError, UnsupportedAlgorithm, KeyError, TypeError, ValueError) as exc:
@@ -164,7 +165,7 @@ def material_from_jwk(jwk: Mapping[str, Any], algorithm: str) -> Any:
 
 
 def public_pem(key: Key) -> bytes:
-    """Return the public half of an asymmetric key as PEM."""
+    """Return the public key of an asymmetric key as PEM."""
     pem: bytes = key.material.public_key().public_bytes(
         Encoding.PEM, PublicFormat.SubjectPublicKeyInfo
     )
@@ -172,18 +173,18 @@ def public_pem(key: Key) -> bytes:
 
 
 def public_jwk(key: Key) -> dict[str, Any]:
-    """Return the public half of an asymmetric key as a JWK to publish."""
+    """Return the public key of an asymmetric key as a JWK to publish."""
     public = key.material.public_key() if hasattr(key.material, "public_key") else key.material
     members = ALGORITHMS[key.algorithm].to_jwk(public, as_dict=True)
     members |= {"alg": key.algorithm, "use": "sig"} | (
         {"kid": key.key_id} if key.key_id is not None else {}
     )
-    # PyJWT adds key_ops to some types; RFC 7517 §4.3 advises against having it beside `use`.
+    # PyJWT adds key_ops to some types. RFC 7517 §4.3 advises against key_ops together with `use`.
     return {name: value for name, value in members.items() if name != "key_ops"}
 
 
 def derive_secret(key: Key, purpose: str) -> Key:
-    """Return an HS256 key that only who holds this secret or private key can derive, another for each purpose."""
+    """Return an HS256 key for one purpose, derived from a secret or private key."""
     if isinstance(key.material, bytes):
         secret: bytes = key.material
     else:

@@ -1,8 +1,8 @@
-"""Getting one small document over HTTPS, bounded in time and memory, from a server that may be hostile.
+"""Fetching one small document over HTTPS from a server that may be hostile.
 
-It stands on urllib of the standard library: proxies, TLS and chunked bodies are its work, nothing has to be
-installed, and PyJWT has imported it already. What no common client offers is here: one deadline over the
-handshake, headers and body together, so that a server that sends two bytes a second is given up in time.
+The standard library's urllib does the work: proxies, TLS and chunked bodies. So nothing has to be
+installed, and PyJWT has imported it already. This module adds one deadline for handshake, headers
+and body together, because a server that sends two bytes a second never exceeds a time-out per read.
 """
 
 import io
@@ -10,8 +10,8 @@ import re
 import ssl
 import time
 from collections.abc import Mapping
-from functools import lru_cache
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from functools import lru_cache, partial
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import Any, Final, NamedTuple, Protocol
 from urllib.request import HTTPHandler, HTTPSHandler, OpenerDirector, ProxyHandler, Request
 
@@ -21,17 +21,17 @@ _HEADERS: Final = {"Accept": "application/json", "User-Agent": "wsgi-jwt-middlew
 
 
 class Fetched(NamedTuple):
-    """A document, and for how many seconds its server declares it fresh; None if it does not."""
+    """A document, and for how many seconds it is fresh, or None if the server does not say."""
 
     body: bytes
     max_age: float | None = None
 
 
 class Fetch(Protocol):
-    """What fetches a document: `fetch_document`, or a function of your own."""
+    """A function that fetches a document: `fetch_document`, or your own."""
 
     def __call__(self, url: str, *, timeout: float, max_bytes: int) -> Fetched:
-        """Return the document at `url` within `timeout` seconds; raise whatever prevents that."""
+        """Return the document at `url` within `timeout` seconds, or raise an exception."""
 
 
 def fetch_document(
@@ -44,15 +44,16 @@ def fetch_document(
 ) -> Fetched:
     """Return the document at an http or https URL.
 
-    `timeout`, in seconds, is for the whole; only looking up the host's name, and trying a second address of
-    it, may take longer. Raises OSError for everything that goes wrong on the way, for any status but 200,
-    redirects included, and for a body of more than `max_bytes`.
+    `timeout`, in seconds, is for the whole document. Only resolving the host's name, and connecting
+    to a second address of it, may take longer. Raises OSError for every failure on the way, for a
+    status other than 200, also a redirect, and for a body of more than `max_bytes`.
 
-    `proxies` maps ``"https"`` to a proxy's URL; ``urllib.request.getproxies()`` are those of the environment.
-    `ssl_context` replaces the system's certificate authorities. Bind them with `functools.partial`.
+    `proxies` maps ``"https"`` to the URL of a proxy. ``urllib.request.getproxies()`` returns the
+    proxies of the environment. `ssl_context` replaces the system's certificate authorities. Bind
+    both with `functools.partial`.
     """
     deadline = time.monotonic() + timeout
-    # Put together by hand: the usual opener follows redirects and reads file: and ftp: URLs too.
+    # The default opener is not used, because it follows redirects and reads file: and ftp: URLs.
     opener = OpenerDirector()
     for handler in (
         ProxyHandler(dict(proxies or {})),
@@ -101,17 +102,18 @@ class _Secure(HTTPSHandler):
 
     def https_open(self, req: Request) -> Any:
         context = self._ssl_context or _system_authorities()
-        return self.do_open(_SecureConnection, req, deadline=self._deadline, context=context)  # type: ignore[arg-type]
+        return self.do_open(
+            _SecureConnection,  # type: ignore[arg-type]
+            req,
+            deadline=self._deadline,
+            context=context,
+        )
 
 
 class _PlainConnection(HTTPConnection):
     def __init__(self, host: str, *, deadline: float, **options: Any) -> None:
         super().__init__(host, **options)
-        self._deadline = deadline
-
-    def connect(self) -> None:
-        super().connect()
-        self.sock: Any = _DeadlineSocket(self.sock, self._deadline)
+        self.response_class: Any = partial(_Response, deadline=deadline)
 
 
 class _SecureConnection(HTTPSConnection):
@@ -119,67 +121,55 @@ class _SecureConnection(HTTPSConnection):
         self, host: str, *, deadline: float, context: ssl.SSLContext, **options: Any
     ) -> None:
         super().__init__(host, context=context, **options)
-        self.sock: Any
+        # The answer of a proxy to CONNECT is a response too, so the deadline includes it.
+        self.response_class: Any = partial(_Response, deadline=deadline)
         self._deadline = deadline
         self._tls = context
 
-    def _tunnel(self) -> None:
-        # A proxy that drips its answer counts against the deadline too.
-        plain, self.sock = self.sock, _DeadlineSocket(self.sock, self._deadline)
-        super()._tunnel()  # type: ignore[misc]
-        self.sock = plain
-
     def connect(self) -> None:
-        # As HTTPSConnection does it, but only what is left of the time is for the handshake.
+        # The same steps as in HTTPSConnection, but the handshake gets only the remaining time.
         HTTPConnection.connect(self)
-        self.sock.settimeout(_left(self._deadline))
+        self.sock.settimeout(_remaining(self._deadline))
         server: str = getattr(self, "_tunnel_host", None) or self.host
-        self.sock = _DeadlineSocket(
-            self._tls.wrap_socket(self.sock, server_hostname=server), self._deadline
-        )
+        self.sock: Any = self._tls.wrap_socket(self.sock, server_hostname=server)
 
 
-class _DeadlineSocket:
-    """The part of a socket that http.client uses, with one deadline for all that is read."""
+class _Response(HTTPResponse):
+    """A response with one deadline for everything that is read from the server."""
 
-    def __init__(self, sock: Any, deadline: float) -> None:
-        self._sock = sock
-        self._deadline = deadline
-        self.sendall = sock.sendall
-        self.close = sock.close
-
-    def makefile(self, mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_DeadlineReader(self._sock, self._deadline))
+    def __init__(self, sock: Any, *args: Any, deadline: float, **options: Any) -> None:
+        super().__init__(sock, *args, **options)
+        self.fp: Any = io.BufferedReader(_DeadlineReader(sock, self.fp.detach(), deadline))
 
 
 class _DeadlineReader(io.RawIOBase):
-    def __init__(self, sock: Any, deadline: float) -> None:
+    """Reads from a socket, and gives each read only the time until the deadline."""
+
+    def __init__(self, sock: Any, file: io.RawIOBase, deadline: float) -> None:
         self._sock = sock
+        self._file = file
         self._deadline = deadline
-        # It keeps the connection open when http.client closes the socket before it has read the body.
-        self._raw = sock.makefile("rb", buffering=0)
 
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Any) -> int | None:
-        self._sock.settimeout(_left(self._deadline))
-        count: int | None = self._raw.readinto(buffer)
-        return count
+    def readinto(self, buffer: Any) -> Any:
+        self._sock.settimeout(_remaining(self._deadline))
+        return self._file.readinto(buffer)
 
     def close(self) -> None:
-        self._raw.close()
+        self._file.close()
         super().close()
 
 
 @lru_cache(maxsize=1)
 def _system_authorities() -> ssl.SSLContext:
-    # Reading them takes longer than most fetches.
+    # Reading the certificates takes longer than most fetches.
     return ssl.create_default_context()
 
 
-def _left(deadline: float) -> float:
-    left = deadline - time.monotonic()
-    if left <= 0:
+def _remaining(deadline: float) -> float:
+    remaining = deadline - time.monotonic()
+    if remaining <= 0:
         raise TimeoutError("timed out")
-    return left
+    return remaining

@@ -1,9 +1,9 @@
-"""Reading JWK sets: which members are keys that can be trusted to verify, and why each other one is not."""
+"""Reading JWK sets: which members are usable keys, and why the others are not."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from jwt_middleware.arguments import names_faults
+from jwt_middleware.arguments import Problems, is_collection
 from jwt_middleware.events import KeyDropped
 from jwt_middleware.jose import (
     ALGORITHMS,
@@ -19,8 +19,8 @@ from jwt_middleware.keys.weak_keys import check_ed25519, check_rsa
 ED25519_NAMES: Final = ("EdDSA", "Ed25519")
 HASH_BYTES: Final = {"HS256": 32, "HS384": 48, "HS512": 64}
 
-# Which algorithms a key's type and curve fit, and which members the type needs (RFC 7518 §6, RFC 8037 §2).
-_FITTING: Final[Mapping[tuple[str, str | None], Sequence[str]]] = {
+# The algorithms for each type and curve (RFC 7518 §6, RFC 8037 §2).
+_ALGORITHMS_BY_TYPE: Final[Mapping[tuple[str, str | None], Sequence[str]]] = {
     ("oct", None): HMAC,
     ("RSA", None): tuple(name for name in ASYMMETRIC if name[:2] in {"RS", "PS"}),
     ("EC", "P-256"): ("ES256",),
@@ -28,67 +28,84 @@ _FITTING: Final[Mapping[tuple[str, str | None], Sequence[str]]] = {
     ("EC", "P-521"): ("ES512",),
     ("OKP", "Ed25519"): ED25519_NAMES,
 }
+# The members that each type needs.
 _MEMBERS: Final = {"oct": ("k",), "RSA": ("n", "e"), "EC": ("x", "y"), "OKP": ("x",)}
 _PRIVATE_MEMBERS: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth"})
 _MAX_KEYS: Final = 100
-_OTHER_USE: Final = "its use is not sig"
+
+
+class _NotForSignatures(ValueError):
+    """The ``use`` of a key says that it is for something else than signatures."""
 
 
 def read_jwk_set(
     document: Mapping[str, Any], algorithms: Sequence[str]
 ) -> tuple[list[Key], list[KeyDropped]]:
-    """Return the usable keys of a JWK set, and why each other member is none.
+    """Return the usable keys of a JWK set, and an event for each other member.
 
-    Raises ValueError if the document has no list of ``keys``. Whatever a member holds, it is dropped alone.
+    A bad member does not affect the others. Raises ValueError if the document has no list ``keys``.
     """
     members = document.get("keys")
     if not isinstance(members, list):
         raise ValueError("it has no list of keys")
     usable: dict[int, list[Key]] = {}
-    problems: dict[int, str] = {}
+    dropped: list[KeyDropped] = []
+
+    def drop(index: int, problem: str, *, for_signatures: bool = True) -> None:
+        dropped.append(KeyDropped(index, _short_key_id(members[index]), problem, for_signatures))
+
     for index, member in enumerate(members[:_MAX_KEYS]):
         try:
             usable[index] = read_jwk(member, algorithms)
         except ValueError as exc:
-            problems[index] = str(exc)
+            drop(index, str(exc), for_signatures=not isinstance(exc, _NotForSignatures))
     if len(members) > _MAX_KEYS:
-        # One event for all of them: a hostile set may have a hundred thousand.
-        problems[_MAX_KEYS] = (
-            f"it and all after it are left out: the set has more than {_MAX_KEYS} members"
-        )
+        # One event for all of them, because a hostile set may have a hundred thousand.
+        drop(_MAX_KEYS, f"more than {_MAX_KEYS} members; this one and the next are ignored")
     for index in _ambiguous(members, usable):
         del usable[index]
-        problems[index] = "another key has the same kid"
-    dropped = [
-        KeyDropped(index, _short_key_id(members[index]), problem, meant=problem != _OTHER_USE)
-        for index, problem in sorted(problems.items())
-    ]
-    return [key for keys in usable.values() for key in keys], dropped
+        drop(index, "another key has the same kid")
+    return [key for keys in usable.values() for key in keys], sorted(dropped)
 
 
-def algorithms_faults(algorithms: Sequence[str]) -> Iterator[str]:
-    """Say what is wrong with a choice of algorithms for a JWK set."""
-    faults = list(names_faults("algorithms", algorithms, "a list such as ['RS256']"))
-    yield from faults
-    unknown = [] if faults else [name for name in algorithms if name not in ALGORITHMS]
+def check_algorithms(
+    problems: Problems, algorithms: Sequence[str], *, public_only: bool = False
+) -> None:
+    """Add what is wrong with the choice of algorithms for a JWK set."""
+    problems.names("algorithms", algorithms, "a list such as ['RS256']")
+    names = (
+        [name for name in algorithms if isinstance(name, str)] if is_collection(algorithms) else []
+    )
+    unknown = [name for name in names if name and name not in ALGORITHMS]
+    secret = [name for name in names if name in HMAC]
     if unknown:
-        yield f"algorithms: unknown {', '.join(map(repr, unknown))}; known are {', '.join(ALGORITHMS)}"
-    elif not faults and len({name in HMAC for name in algorithms}) == 2:
-        # Whoever reads a public key could sign with it as a secret (RFC 8725 §2.1).
-        yield "algorithms: secrets (HS...) and public keys never share a set; write two JWKSets"
+        problems.add(
+            f"algorithms: {', '.join(map(repr, unknown))} is unknown; write some of"
+            f" {', '.join(ALGORITHMS)}"
+        )
+    if secret and public_only:
+        problems.add(
+            "algorithms: HS256, HS384 and HS512 are not allowed here: a remote JWK set must contain"
+            " only public keys; write e.g. ['RS256']"
+        )
+    elif secret and len(secret) < len(names):
+        # Everybody who reads a public key could sign with it as a secret (RFC 8725 §2.1).
+        problems.add(
+            "algorithms: secrets (HS...) and public keys must not be in one set; write two JWKSets"
+        )
 
 
 def read_jwk(jwk: object, algorithms: Sequence[str]) -> list[Key]:
-    """Return the keys that one member of a set stands for, one for each algorithm; raises ValueError."""
+    """Return one key for each algorithm that a member may be used with. Raises ValueError."""
     if not isinstance(jwk, dict):
         raise ValueError("not an object")
     if not isinstance(jwk.get("kid"), str | None):
         raise ValueError("its kid is not a string")
     if jwk.get("use", "sig") != "sig":
-        raise ValueError(_OTHER_USE)
+        raise _NotForSignatures("its use is not sig")
     operations = jwk.get("key_ops", ["verify"])
     if not isinstance(operations, list) or "verify" not in operations:
-        raise ValueError("its key_ops lack verify")
+        raise ValueError("its key_ops do not include verify")
     if not _PRIVATE_MEMBERS.isdisjoint(jwk):
         raise ValueError("it is a private key")
     if not isinstance(jwk.get("issuer"), str | None):
@@ -100,13 +117,13 @@ def read_jwk(jwk: object, algorithms: Sequence[str]) -> list[Key]:
 
 
 def _usable_algorithms(jwk: Mapping[str, Any], algorithms: Sequence[str]) -> list[str]:
-    fitting = _fitting_algorithms(jwk)
+    fitting = _algorithms_for_type(jwk)
     if not fitting:
         raise ValueError("its type or curve is not supported")
     named = jwk.get("alg")
     if named is not None and named not in fitting:
         raise ValueError("its alg does not fit its type or curve")
-    # Ed25519 has two names for one algorithm, so naming either allows both.
+    # Ed25519 has two names for one algorithm, so each of them allows both.
     allowed = {
         alias
         for name in algorithms
@@ -119,12 +136,12 @@ def _usable_algorithms(jwk: Mapping[str, Any], algorithms: Sequence[str]) -> lis
     return usable
 
 
-def _fitting_algorithms(jwk: Mapping[str, Any]) -> Sequence[str]:
-    """Return the algorithms that fit the key's type and curve; none if they are unknown."""
+def _algorithms_for_type(jwk: Mapping[str, Any]) -> Sequence[str]:
+    """Return the algorithms for the type and curve of the key, or none if they are unknown."""
     kty, curve = jwk.get("kty"), jwk.get("crv")
     if not isinstance(kty, str) or not isinstance(curve, str | None):
         return ()
-    return _FITTING.get((kty, curve if kty in {"EC", "OKP"} else None), ())
+    return _ALGORITHMS_BY_TYPE.get((kty, curve if kty in {"EC", "OKP"} else None), ())
 
 
 def _long_enough(jwk: Mapping[str, Any], algorithm: str) -> bool:
@@ -147,14 +164,14 @@ def _check_strength(jwk: Mapping[str, Any]) -> None:
 
 def _check_secret(secret: bytes) -> None:
     try:
-        # Not more than this: published test vectors have secrets of zero bytes.
+        # Only this check, because published test vectors have secrets of zero bytes.
         check_not_key_material(secret)
     except ValueError as exc:
         raise ValueError(f"its secret {exc}") from exc
 
 
 def _ambiguous(members: Sequence[Any], usable: Mapping[int, Sequence[Key]]) -> list[int]:
-    """Return which members share a ``kid`` with a different key: a token could not say which it means."""
+    """Return the members that have the same ``kid`` as a different key."""
     materials: dict[str, set[tuple[object, ...]]] = {}
     for index in usable:
         jwk = members[index]

@@ -1,6 +1,7 @@
-"""Keeping one value fresh that is loaded from elsewhere, through outages, hangs, floods and forks.
+"""`RefreshingValue`: a value that is loaded from elsewhere and kept fresh.
 
-It knows nothing of keys or HTTP: `load` is a function that returns a value and for how long it is fresh.
+It survives outages, loads that hang, floods of requests and forks. It does not know what it loads:
+`load` is a function that returns a value and for how many seconds the value is fresh.
 """
 
 import math
@@ -14,21 +15,23 @@ from weakref import WeakSet
 
 _FIRST_PAUSE: Final = 1.0
 _LONGEST_PAUSE: Final = 60.0
-# How long the request that starts a background refresh gives it, so that a quick one counts for it already.
+# How long a request waits for the background refresh that it starts. It uses the result of a quick
+# one.
 _HEAD_START: Final = 0.025
-# How long a request waits for a look-up that another one has started.
-_JOIN: Final = 1.0
+# How long a request waits for a load that another request has started for a missing name.
+_LONGEST_WAIT_FOR_MISSING: Final = 1.0
 _MAX_MISSING: Final = 256
-# How long requests load a stale value themselves after a background load was lost.
+# How long requests load a stale value themselves after a background load was abandoned.
 _WITHOUT_THREADS: Final = 600.0
 
 Value = TypeVar("Value")
 
 
-class Freshness(Enum):
-    """What may be done with a value.
+class KeySetState(Enum):
+    """What may be done with the keys.
 
-    *Fresh*: use it. *Stale*: use it, and refresh it in the background. *Unusable*: never loaded, or too old.
+    *Fresh*: use them. *Stale*: use them, and refresh them in the background. *Unusable*: they were
+    never loaded, or they are too old.
     """
 
     FRESH = "fresh"
@@ -37,19 +40,19 @@ class Freshness(Enum):
 
 
 # Named tuples rather than frozen dataclasses, which take ten times as long to import.
-class Held(NamedTuple, Generic[Value]):
-    """A value and how long it is good for. Replaced as a whole, so that reading it takes no lock."""
+class Snapshot(NamedTuple, Generic[Value]):
+    """A value and how long it may be used. It is replaced as a whole, so reading takes no lock."""
 
     value: Value
     loaded_at: float = -math.inf
     fresh_until: float = -math.inf
     usable_until: float = -math.inf
 
-    def state(self, now: float) -> Freshness:
+    def state(self, now: float) -> KeySetState:
         """Return what may be done with the value now."""
         if now < self.fresh_until:
-            return Freshness.FRESH
-        return Freshness.STALE if now < self.usable_until else Freshness.UNUSABLE
+            return KeySetState.FRESH
+        return KeySetState.STALE if now < self.usable_until else KeySetState.UNUSABLE
 
 
 class Failures(NamedTuple):
@@ -62,32 +65,42 @@ class Failures(NamedTuple):
 
 
 class _Attempt:
-    """One load under way. Whoever needs its outcome waits for `done`."""
+    """One load in progress. Requests that need its outcome wait for `done`."""
 
-    def __init__(self, started_at: float, *, background: bool = False) -> None:
+    def __init__(self, started_at: float, *, overdue_at: float, background: bool) -> None:
         self.started_at = started_at
+        self.overdue_at = overdue_at
         self.background = background
         self.done = threading.Event()
 
 
-class Refresher(Generic[Value]):
-    """Holds a value, `held`, and the reasons why it could not be loaded, `failures`.
+class RefreshingValue(Generic[Value]):
+    """Keeps the newest value in `snapshot` and the reasons why a load failed in `failures`.
 
-    There is one attempt at a time, and no lock is held during it. Nothing is loaded before it is asked for,
-    and no thread is started before a value is stale.
+    These are the states of the value, and the method that loads a new one in each::
+
+                  load succeeds           lifetime ends          stale_if_error ends
+        UNUSABLE ---------------> FRESH ----------------> STALE ----------------------> UNUSABLE
+        load_or_wait                ^                       |
+                                    '-----------------------'
+                                      refresh_in_background
+
+    `reload_for_missing` loads in the states FRESH and STALE, when the value lacks something. A
+    failed load changes no state. There is one attempt at a time, and no lock is held during it.
+    Nothing is loaded before it is needed. No thread is started before the value is stale.
     """
 
     def __init__(
         self,
         load: Callable[[], tuple[Value, float]],
-        nothing: Value,
+        initial: Value,
         *,
         stale_if_error: float,
         cooldown: float,
         timeout: float,
         clock: Callable[[], float],
-        on_success: Callable[[Held[Value], bool], object],
-        on_failure: Callable[[Held[Value], Failures], object],
+        on_success: Callable[[Snapshot[Value], bool], object],
+        on_failure: Callable[[Snapshot[Value], Failures], object],
     ) -> None:
         self._load = load
         self._stale_if_error = stale_if_error
@@ -96,27 +109,32 @@ class Refresher(Generic[Value]):
         self._clock = clock
         self._on_success = on_success
         self._on_failure = on_failure
-        self.held = Held(nothing)
+        self.snapshot = Snapshot(initial)
         self.failures = Failures()
+        # When something missing may be loaded for again.
+        self.next_reload = -math.inf
+        self._missing_until: dict[object, float] = {}
         self._no_threads_until = -math.inf
         self._attempt: _Attempt | None = None
-        self._next_look_up = -math.inf
-        self._missing: dict[object, float] = {}
-        self.start_clean()
-        _ALL.add(self)
+        self.reset_after_fork()
+        _ALL_VALUES.add(self)
 
-    def start_clean(self) -> None:
-        """Forget what only another process can finish. The value stays: it is as good as before."""
+    def reset_after_fork(self) -> None:
+        """Forget the lock and the attempt of the parent process, and keep the value."""
         self._lock = threading.Lock()
         self._attempt = None
 
     @property
-    def busy(self) -> bool:
-        """Whether an attempt is under way."""
+    def loading(self) -> bool:
+        """Whether an attempt is in progress."""
         return self._attempt is not None
 
-    def refresh_behind(self, now: float) -> None:
-        """Stale: load in the background, for the requests to come. Waits 25 ms at most."""
+    def refresh_in_background(self) -> None:
+        """Load a stale value for the next requests. Wait 25 ms at most.
+
+        Where threads do not run, this request loads the value.
+        """
+        now = self._clock()
         attempt = None if now < self.failures.retry_at else self._begin(now, background=True)
         if attempt is None:
             return
@@ -126,23 +144,24 @@ class Refresher(Generic[Value]):
         else:
             self._run(attempt)
 
-    def refresh_now(self, now: float) -> None:
-        """Unusable: load now, or wait for whoever does, `timeout` at most."""
-        attempt = None if now < self.next_load(Freshness.UNUSABLE) else self._begin(now)
+    def load_or_wait(self) -> None:
+        """Load an unusable value, or wait for the request that loads it, `timeout` at most."""
+        now = self._clock()
+        attempt = None if now < self.next_load(KeySetState.UNUSABLE) else self._begin(now)
         if attempt is None:
-            self._join(self._timeout)
+            self._wait(self._timeout)
         else:
             self._run(attempt)
 
-    def look_up(self, name: object, is_there: Callable[[], bool]) -> bool:
-        """Something is missing in the value: load now if the cooldown allows, or wait a moment for whoever does.
+    def reload_for_missing(self, name: object, is_there: Callable[[], bool]) -> bool:
+        """Load now if the value lacks `name`, at most once per cooldown.
 
-        Returns whether this call has loaded.
+        If another request is loading, wait for it first. Return whether this call has loaded.
         """
-        if self._clock() < self._missing.get(name, -math.inf):
+        if self._clock() < self._missing_until.get(name, -math.inf):
             return False
-        self._join(min(_JOIN, self._timeout))
-        attempt = None if is_there() else self._begin_look_up()
+        self._wait(min(_LONGEST_WAIT_FOR_MISSING, self._timeout))
+        attempt = None if is_there() else self._begin(self._clock(), for_missing=True)
         if attempt is None:
             return False
         self._run(attempt)
@@ -150,64 +169,59 @@ class Refresher(Generic[Value]):
             self._remember_missing(name)
         return True
 
-    def next_load(self, state: Freshness) -> float:
-        """Return when the value may be loaded again. While requests are refused, a cooldown is the longest wait."""
+    def next_load(self, state: KeySetState) -> float:
+        """Return when the value may be loaded again. An unusable one waits one cooldown at most."""
         failures = self.failures
-        if state is Freshness.UNUSABLE:
+        if state is KeySetState.UNUSABLE:
             return min(failures.retry_at, failures.at + self._cooldown)
-        return max(failures.retry_at, self.held.fresh_until)
+        return max(failures.retry_at, self.snapshot.fresh_until)
 
-    @property
-    def next_look_up(self) -> float:
-        """When something missing may be looked for again."""
-        return self._next_look_up
+    def _begin(
+        self, now: float, *, background: bool = False, for_missing: bool = False
+    ) -> _Attempt | None:
+        """Return a new attempt, or None if there must not be one now.
 
-    def _begin(self, now: float, *, background: bool = False) -> _Attempt | None:
-        """Return a new attempt if none is under way."""
+        1. For something missing there is one attempt per cooldown. The first one is allowed at any
+           time, also right after another load.
+        2. An attempt that is in progress excludes others.
+        3. An attempt that is overdue is abandoned and replaced.
+        """
         with self._lock:
-            if self._under_way(now):
+            if for_missing and now < self.next_reload:
                 return None
             if self._attempt is not None:
-                self._give_up(self._attempt, now)
-            self._attempt = _Attempt(now, background=background and now >= self._no_threads_until)
+                if now <= self._attempt.overdue_at:
+                    return None
+                self._abandon(self._attempt, now)
+            if for_missing:
+                self.next_reload = now + self._cooldown
+            self._attempt = _Attempt(
+                now,
+                overdue_at=now + 2 * self._timeout,
+                background=background and now >= self._no_threads_until,
+            )
             return self._attempt
 
-    def _give_up(self, attempt: _Attempt, now: float) -> None:
-        """Take it that this attempt never ends, and let go whoever waits for it."""
+    def _abandon(self, attempt: _Attempt, now: float) -> None:
+        """Ignore whatever this attempt still brings, and wake the requests that wait for it."""
         if attempt.background:
-            # Either its thread does not get to run between requests, as under uWSGI without
-            # --enable-threads, or this one load hangs. The two look the same from here. So for a
-            # while requests load the value themselves, which works in both cases. Then a thread is
-            # tried again: if threads never run, that costs one late refresh each time. If it were
-            # not tried again, one load that hung would make every later refresh hold up a request.
+            # Either no thread runs between requests, as in uWSGI without --enable-threads, or this
+            # one load hangs. The two look the same from here. So requests load the value
+            # themselves for a while, which works in both cases. Then a thread is tried again. If
+            # threads never run, that costs one late refresh each time. Without the new trial, one
+            # load that hung would make every later refresh delay a request.
             self._no_threads_until = now + _WITHOUT_THREADS
         attempt.done.set()
 
-    def _begin_look_up(self) -> _Attempt | None:
-        """Return a new attempt if something may be looked up now."""
-        now = self._clock()
-        with self._lock:
-            # A bucket of one: the first look-up is free even right after a refresh, then one per cooldown.
-            if now < self._next_look_up or self._under_way(now):
-                return None
-            if self._attempt is not None:
-                self._give_up(self._attempt, now)
-            self._next_look_up = now + self._cooldown
-            self._attempt = _Attempt(now)
-            return self._attempt
-
     def _remember_missing(self, name: object) -> None:
-        """Answer for this name at once until the next look-up, which may find it."""
+        """Refuse this name without a load for one cooldown."""
         with self._lock:
-            if len(self._missing) >= _MAX_MISSING:
-                self._missing.clear()
-            self._missing[name] = self._clock() + self._cooldown
+            if len(self._missing_until) >= _MAX_MISSING:
+                self._missing_until.clear()
+            self._missing_until[name] = self._clock() + self._cooldown
 
-    def _under_way(self, now: float) -> bool:
-        attempt = self._attempt
-        return attempt is not None and now <= attempt.started_at + 2 * self._timeout
-
-    def _join(self, seconds: float) -> None:
+    def _wait(self, seconds: float) -> None:
+        """Wait for the attempt that is in progress, if there is one."""
         attempt = self._attempt
         if attempt is not None:
             attempt.done.wait(seconds)
@@ -218,15 +232,15 @@ class Refresher(Generic[Value]):
                 target=self._run, args=(attempt,), name="jwt-middleware-refresh", daemon=True
             ).start()
         except RuntimeError:
-            # No more threads to be had, or the interpreter is shutting down.
+            # The system has no more threads, or the interpreter is shutting down.
             self._run(attempt)
 
     def _run(self, attempt: _Attempt) -> None:
-        """Load, without holding a lock, and take over what comes of it. Never raises an Exception."""
+        """Load without holding a lock, and store the outcome. Never raises an Exception."""
         try:
             self._succeed(attempt, *self._load())
         except Exception as exc:  # noqa: BLE001
-            # Whatever goes wrong is an outage; the value at hand stays.
+            # Every exception counts as an outage. The present value stays.
             self._fail(attempt, exc)
         finally:
             with self._lock:
@@ -235,16 +249,18 @@ class Refresher(Generic[Value]):
             attempt.done.set()
 
     def _succeed(self, attempt: _Attempt, value: Value, lifetime: float) -> None:
-        # Counted from before the load: that is when the value was known to be good.
+        # Counted from before the load, because the value may have changed during it.
         fresh_until = attempt.started_at + lifetime
-        held = Held(value, attempt.started_at, fresh_until, fresh_until + self._stale_if_error)
+        snapshot = Snapshot(
+            value, attempt.started_at, fresh_until, fresh_until + self._stale_if_error
+        )
         with self._lock:
             if self._attempt is not attempt:
                 return
-            changed = value is not self.held.value
-            self.held = held
+            changed = value is not self.snapshot.value
+            self.snapshot = snapshot
             self.failures = Failures()
-        self._on_success(held, changed)
+        self._on_success(snapshot, changed)
 
     def _fail(self, attempt: _Attempt, cause: Exception) -> None:
         now = self._clock()
@@ -253,20 +269,21 @@ class Refresher(Generic[Value]):
                 return
             count = self.failures.number + 1
             pause = min(_FIRST_PAUSE * 2 ** min(count - 1, 10), _LONGEST_PAUSE)
-            # Jitter, so that the processes of a fleet do not come back all at once.
+            # The jitter keeps many processes from trying again at the same moment.
             retry_at = now + pause * random.uniform(0.5, 1)  # noqa: S311
             self.failures = Failures(count, now, retry_at, f"{type(cause).__name__}: {cause}"[:200])
-        self._on_failure(self.held, self.failures)
+        self._on_failure(self.snapshot, self.failures)
 
 
-# After a fork the threads of the parent are gone, and with them whoever held a lock or was loading.
-_ALL: WeakSet[Refresher[Any]] = WeakSet()
+# After a fork the child has none of the parent's threads, so nobody would release a lock that one
+# of them held, or end a load that one of them had begun.
+_ALL_VALUES: WeakSet[RefreshingValue[Any]] = WeakSet()
 
 
-def _start_all_clean() -> None:
-    for refresher in list(_ALL):
-        refresher.start_clean()
+def _reset_all_after_fork() -> None:
+    for value in list(_ALL_VALUES):
+        value.reset_after_fork()
 
 
-# Where the system has no fork, there is nothing to do.
-getattr(os, "register_at_fork", dict)(after_in_child=_start_all_clean)
+# A system without fork has nothing to reset.
+getattr(os, "register_at_fork", dict)(after_in_child=_reset_all_after_fork)

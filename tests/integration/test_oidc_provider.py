@@ -15,7 +15,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 
 import pytest
 
-from jwt_middleware import Freshness, Policy, RemoteJWKSet, Verifier, require
+from jwt_middleware import KeySetState, Policy, RemoteJWKSet, Verifier, require
 from jwt_middleware.testing import FrozenClock
 from jwt_middleware.validators import rfc9068
 from tests.conftest import AUDIENCE, bearer, client
@@ -136,7 +136,7 @@ def app(provider, keys):
 def test_discovery_finds_the_keys_of_a_real_provider(provider, keys):
     """The name of the issuer is enough to find its keys."""
     assert keys.ready()
-    assert keys.status().state is Freshness.FRESH
+    assert keys.status().state is KeySetState.FRESH
     assert len(keys.status().key_ids) >= 3
 
 
@@ -202,7 +202,7 @@ def test_outage_within_the_bound_is_not_noticed(provider, app, keys, clock):
             app.get("/", headers=seen, status=200)
             app.get("/", headers=unseen, status=200)
 
-            assert keys.status().state is Freshness.STALE
+            assert keys.status().state is KeySetState.STALE
             assert keys.ready()
 
 
@@ -220,7 +220,7 @@ def test_outage_beyond_the_bound_is_503_and_ends_with_it(provider, app, keys, cl
 
     clock.now += int(response.headers["Retry-After"])
     app.get("/", headers=token, status=200)
-    assert keys.status().state is Freshness.FRESH
+    assert keys.status().state is KeySetState.FRESH
 
 
 def header_of(token):
