@@ -1,9 +1,11 @@
 """Which modules are mutated, and which tests each of them must satisfy."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PACKAGE = ROOT / "jwt_middleware"
+# Found without importing it: the processes import it, each with a mutant in it.
+PACKAGE = Path(find_spec("jwt_middleware").origin).parent
 TESTS = ROOT / "tests"
 
 # The modules that decide over a request, and the tests that are theirs; the longest entry that fits counts.
