@@ -5,7 +5,7 @@ BIN := .venv/bin
 # --no-compile halves the time: Python compiles what is imported, and most of it never is.
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --no-compile
 
-.PHONY: demo test check fuzz bench clean
+.PHONY: demo test check fuzz mutants bench clean
 
 demo: .venv/.demo
 	$(BIN)/python demo_app.py $(ARGS)
@@ -28,6 +28,9 @@ check: .venv/.dev
 
 fuzz: .venv/.dev
 	$(BIN)/python -m tests.fuzz $(or $(ARGS),--seconds 60)
+
+mutants: .venv/.dev
+	$(BIN)/python -m tests.mutants $(ARGS)
 
 bench: .venv/.bench
 	$(BIN)/python -m benchmarks $(ARGS)
