@@ -9,8 +9,8 @@ from typing import Any
 from jwt_middleware.arguments import ConfigurationError, Problems, kinds, shown
 from jwt_middleware.clock import current_time
 from jwt_middleware.events import EventHook, log_events
-from jwt_middleware.issuing.refresh_tokens import RefreshToken, RefreshTokens
-from jwt_middleware.issuing.sessions import Limits, Sessions
+from jwt_middleware.issuing.refresh_token_format import RefreshToken, RefreshTokens
+from jwt_middleware.issuing.refresh_tokens import Limits, Sessions
 from jwt_middleware.issuing.token_content import Reload, reloaded_content, token_content
 from jwt_middleware.jose import HMAC, derive_secret, public_jwk, sign
 from jwt_middleware.keys import PrivateKey, SecretKey

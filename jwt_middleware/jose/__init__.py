@@ -3,7 +3,7 @@
 from jwt_middleware.jose.compact import Header, normalize_type, parse_claims, parse_compact
 from jwt_middleware.jose.encoding import decode_base64url, parse_json_object
 from jwt_middleware.jose.generate import generate_private_pem
-from jwt_middleware.jose.keys import (
+from jwt_middleware.jose.signatures import (
     ALGORITHMS,
     ASYMMETRIC,
     HMAC,

@@ -46,7 +46,7 @@ def main():
 
 def _options():
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=main.__doc__)
-    parser.add_argument("--modules", nargs="+", default=[], help="such as policy jose/keys")
+    parser.add_argument("--modules", nargs="+", default=[], help="such as policy jose/signatures")
     parser.add_argument("--quick", action="store_true", help="skip the tests of other modules")
     parser.add_argument("--sample", type=int, help="run only so many mutants, taken at random")
     parser.add_argument("--seed", type=int, default=0, help="take another sample")

@@ -64,7 +64,7 @@ _FAR_TESTS = {
 
 
 def modules(chosen=()):
-    """Return the modules to mutate; `chosen` limits them to some, such as ``policy`` or ``jose/keys``."""
+    """Return the modules to mutate; `chosen` limits them to some, such as ``policy`` or ``jose/signatures``."""
     names = (str(path.relative_to(PACKAGE)) for path in sorted(PACKAGE.rglob("*.py")))
     decisive = [name for name in names if _entry(name)]
     unknown = [prefix for prefix in chosen if not any(_is_in(name, prefix) for name in decisive)]
