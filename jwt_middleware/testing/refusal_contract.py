@@ -20,12 +20,8 @@ from wsgiref.types import WSGIApplication, WSGIEnvironment
 import pytest
 
 from jwt_middleware.testing.fake_issuer import FakeIssuer
-from jwt_middleware.testing.refused_requests import (
-    REFUSED_REQUESTS,
-    Good,
-    RefusedRequest,
-    Request,
-)
+from jwt_middleware.testing.forging import Good, Request
+from jwt_middleware.testing.refused_requests import REFUSED_REQUESTS, RefusedRequest
 
 _REFUSALS: Final = (400, 401, 403)
 _BEARER: Final = re.compile(r"(?:^|,)\s*bearer(?:\s|,|$)", re.IGNORECASE)
@@ -215,7 +211,7 @@ def _call(app: WSGIApplication, environ: WSGIEnvironment) -> _Answer:
             getattr(chunks, "close", list)()
         status, headers = started[0]
         return _Answer(int(status[:3]), headers, b"".join(written))
-    except Exception:  # noqa: BLE001  # A server answers 500, whatever was raised.
+    except Exception:  # noqa: BLE001  # A server answers 500 to every exception.
         return _Answer(500, [], b"", raised=sys.exc_info()[0].__name__)  # type: ignore[union-attr]
 
 
