@@ -65,7 +65,9 @@ def test_folder_is_imported_as_a_whole(path):
     ("libraries", "users"),
     [
         pytest.param({"jwt"}, {"jose/signatures.py"}, id="PyJWT"),
-        pytest.param({"cryptography"}, {"jose/signatures.py", "jose/generate.py"}, id="cryptography"),
+        pytest.param(
+            {"cryptography"}, {"jose/signatures.py", "jose/generate.py"}, id="cryptography"
+        ),
         pytest.param({"redis"}, {"stores/redis.py"}, id="redis-py"),
         pytest.param({"pyramid"}, {"integrations/pyramid.py"}, id="Pyramid"),
     ],

@@ -1,6 +1,6 @@
-"""A testing kit for applications: a fake identity provider, a clock, and tests for your own stores.
+"""A testing kit: a fake identity provider, a clock, and tests for applications and stores.
 
-Nothing is patched, and no socket is opened. Only `StoreContract` needs pytest.
+Nothing is patched, and no socket is opened. Only the two contracts and the plugin need pytest.
 """
 
 from typing import TYPE_CHECKING
@@ -11,9 +11,18 @@ if TYPE_CHECKING:
     from jwt_middleware.testing.clock import FrozenClock
     from jwt_middleware.testing.environ import claims_environ
     from jwt_middleware.testing.fake_issuer import FakeIssuer
+    from jwt_middleware.testing.refusal_contract import RefusalContract
     from jwt_middleware.testing.store_contract import ENDED, LATER, StoreContract
 
-__all__ = ["ENDED", "LATER", "FakeIssuer", "FrozenClock", "StoreContract", "claims_environ"]
+__all__ = [
+    "ENDED",
+    "LATER",
+    "FakeIssuer",
+    "FrozenClock",
+    "RefusalContract",
+    "StoreContract",
+    "claims_environ",
+]
 
 __getattr__ = lazy_names(
     __name__,
@@ -21,6 +30,7 @@ __getattr__ = lazy_names(
         "clock": ("FrozenClock",),
         "environ": ("claims_environ",),
         "fake_issuer": ("FakeIssuer",),
+        "refusal_contract": ("RefusalContract",),
         "store_contract": ("ENDED", "LATER", "StoreContract"),
     },
 )

@@ -1,11 +1,12 @@
 """`FakeIssuer`: an identity provider in memory."""
 
+import base64
 import json
 from collections.abc import Callable, Collection
 from typing import Any, Final, Literal
 
 from jwt_middleware.clock import current_time
-from jwt_middleware.jose import generate_private_pem, public_jwk, sign
+from jwt_middleware.jose import ALGORITHMS, generate_private_pem, public_jwk, public_pem, sign
 from jwt_middleware.keys import Fetched, PrivateKey, RemoteJWKSet
 from jwt_middleware.testing.claims import AUDIENCE, ISSUER, access_claims
 from jwt_middleware.verifier import Verifier
@@ -76,6 +77,20 @@ class FakeIssuer:
     def jwks(self) -> dict[str, list[dict[str, Any]]]:
         """Return the JWK set of the public keys."""
         return {"keys": [public_jwk(key.key) for key in self._keys]}
+
+    def public_pem(self) -> str:
+        """Return the public key in PEM form, for libraries that do not read a JWK set."""
+        return public_pem(self._keys[0].key).decode()
+
+    def sign(self, signing_input: str) -> str:
+        """Return any text with a signature of this issuer: ``<signing_input>.<signature>``.
+
+        It is for tokens that no issuer should issue. The text should be two segments of base64url,
+        but nothing is checked.
+        """
+        key = self._keys[0].key
+        signature = ALGORITHMS[key.algorithm].sign(signing_input.encode(), key.material)
+        return f"{signing_input}.{base64.urlsafe_b64encode(signature).decode().rstrip('=')}"
 
     def rotate(self) -> None:
         """Sign with a new key from now on.
