@@ -13,6 +13,7 @@ from jwt_middleware.cors import CORS, is_preflight
 from jwt_middleware.credentials import Extractor, from_cookie, from_header
 from jwt_middleware.errors import (
     RESPOND,
+    UNREAD,
     AmbiguousPath,
     AuthError,
     InvalidRequest,
@@ -100,6 +101,7 @@ class JWTMiddleware:
             self._authenticate(environ)
         except AuthError as error:
             self._report(error, environ)
+            environ[UNREAD] = True
             return self._respond(error, environ, start_response)
         try:
             return self._app(environ, start_response)
@@ -191,6 +193,15 @@ def _hint(error: AuthError, environ: WSGIEnvironment) -> str | None:
         return "this is a CORS preflight of an origin that is not in CORS(origins=[...])"
     if is_preflight(environ):
         return "this is a CORS preflight; JWTMiddleware(..., cors=CORS(origins=[...])) answers preflights"
+    if (
+        isinstance(error, MissingToken)
+        and "mod_wsgi.version" in environ
+        and "HTTP_AUTHORIZATION" not in environ
+    ):
+        return (
+            "if the client sent a token, Apache kept it;"
+            " write WSGIPassAuthorization On in its configuration"
+        )
     return None
 
 

@@ -399,3 +399,22 @@ def test_issuer_and_middleware_understand_each_other(issuer, verifier):
 
     claims = response.json
     assert (claims["iss"], claims["aud"], claims["scope"]) == (ISSUER, AUDIENCE, "a")
+
+
+@pytest.mark.parametrize(
+    ("environ", "says"),
+    [
+        pytest.param({"mod_wsgi.version": (4, 9, 4)}, True, id="mod_wsgi"),
+        pytest.param({}, False, id="another server"),
+        pytest.param(
+            {"mod_wsgi.version": (4, 9, 4), "HTTP_AUTHORIZATION": "Basic YTpi"},
+            False,
+            id="header arrived",
+        ),
+    ],
+)
+def test_missing_header_behind_mod_wsgi_has_a_hint(verifier, events, environ, says):
+    """Apache keeps the header unless it is told otherwise, and the log says so."""
+    client(verifier, on_event=events.append).get("/", extra_environ=environ, status=401)
+
+    assert ("WSGIPassAuthorization On" in str(events[0].hint)) is says
