@@ -108,7 +108,9 @@ class JWTMiddleware:
         except AuthError as error:
             self._report(error, environ)
             # With the exception a server can tell whether it has sent headers already (PEP 3333).
-            return self._respond(error, environ, _restarting(start_response, sys.exc_info()))
+            # uWSGI does not need it, and if it gets one it sends no body.
+            failure = None if "uwsgi.version" in environ else sys.exc_info()
+            return self._respond(error, environ, _restarting(start_response, failure))
 
     def _authenticate(self, environ: WSGIEnvironment) -> None:
         # First of all, on every path: the application must not see what an outer layer left here.

@@ -5,6 +5,7 @@ It answers with environ as JSON, so that a test sees what arrived.
 
 import json
 import os
+from contextlib import suppress
 
 from jwt_middleware import (
     CORS,
@@ -14,6 +15,7 @@ from jwt_middleware import (
     SecretKey,
     TokenIssuer,
     Verifier,
+    delegate,
     draining,
     optional,
     public,
@@ -37,14 +39,19 @@ def show_environ(environ, start_response):
     names = {name: value for name, value in environ.items() if isinstance(value, str)}
     if environ["PATH_INFO"] == "/memory":
         names = memory()
-    start_response("200 OK", [("Content-Type", "application/json")])
-    return [] if environ["REQUEST_METHOD"] == "HEAD" else [json.dumps(names).encode()]
+    body = json.dumps(names).encode()
+    headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+    start_response("200 OK", headers)
+    return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
 
 def memory():
-    """Return the resident memory of this process, now and at its highest, in bytes."""
+    """Return the resident memory of this process, and the most since the last call, in bytes."""
     with open("/proc/self/status") as status:
         fields = dict(line.split(":", 1) for line in status)
+    # Apache's process may not do it, so there it is the most since its start.
+    with suppress(OSError), open("/proc/self/clear_refs", "w") as peak:
+        peak.write("5")
     return {name: int(fields[name].split()[0]) * 1024 for name in ("VmRSS", "VmHWM")}
 
 
@@ -67,7 +74,7 @@ def render(error, environ):
 app = JWTMiddleware(
     PropagateIdentity(show_environ, headers={"sub": "X-Auth-Subject", "groups": "X-Auth-Groups"}),
     Verifier(KEY, **NAMES),
-    policy=Policy(public("/public", "/memory"), optional("/optional")),
+    policy=Policy(public("/public", "/memory"), optional("/optional"), delegate("/delegated")),
     cors=CORS(origins=[ORIGIN]),
     render=draining(render, up_to=UPLOAD) if "DRAIN" in os.environ else render,
     on_event=remember,

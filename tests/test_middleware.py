@@ -418,3 +418,27 @@ def test_missing_header_behind_mod_wsgi_has_a_hint(verifier, events, environ, sa
     client(verifier, on_event=events.append).get("/", extra_environ=environ, status=401)
 
     assert ("WSGIPassAuthorization On" in str(events[0].hint)) is says
+
+
+@pytest.mark.parametrize(
+    ("environ", "passes"),
+    [
+        pytest.param({}, True, id="any server"),
+        pytest.param({"uwsgi.version": b"2"}, False, id="uWSGI"),
+    ],
+)
+def test_refusal_of_a_view_passes_the_exception_on(verifier, environ, passes):
+    """Servers need it to replace a response, but uWSGI loses the body over it."""
+
+    def view(environ, start_response):
+        raise MissingToken
+
+    def start_response(status, headers, exc_info=None):
+        started.append(exc_info is not None)
+
+    started = []
+    app = JWTMiddleware(view, verifier, policy=Policy(public("/*")))
+    body = app({"REQUEST_METHOD": "GET", "PATH_INFO": "/"} | environ, start_response)
+
+    assert started == [passes]
+    assert b"token_missing" in b"".join(body)
