@@ -12,6 +12,7 @@ from jwt_middleware import (
     InvalidToken,
     JWTMiddleware,
     MemoryStore,
+    MissingToken,
     Policy,
     RemoteJWKSet,
     Revocations,
