@@ -49,7 +49,8 @@ if TYPE_CHECKING:
     )
     from jwt_middleware.middleware import JWTMiddleware
     from jwt_middleware.policy import Policy, delegate, optional, protected, public, require
-    from jwt_middleware.responses import problem_details, render_json
+    from jwt_middleware.propagation import PropagateIdentity
+    from jwt_middleware.responses import draining, problem_details, render_json
     from jwt_middleware.revocations import Revocations
     from jwt_middleware.stores import MemoryStore, RedisStore, SQLiteStore, Store, StoreError
     from jwt_middleware.tokens import AccessToken, token_from
@@ -81,6 +82,7 @@ __all__ = [
     "OriginNotAllowed",
     "Policy",
     "PrivateKey",
+    "PropagateIdentity",
     "PublicKey",
     "RedisStore",
     "RemoteJWKSet",
@@ -95,6 +97,7 @@ __all__ = [
     "Unavailable",
     "Verifier",
     "delegate",
+    "draining",
     "fetch_document",
     "from_cookie",
     "from_header",
@@ -144,7 +147,8 @@ __getattr__ = lazy_names(
         ),
         "middleware": ("JWTMiddleware",),
         "policy": ("Policy", "delegate", "optional", "protected", "public", "require"),
-        "responses": ("problem_details", "render_json"),
+        "propagation": ("PropagateIdentity",),
+        "responses": ("draining", "problem_details", "render_json"),
         "revocations": ("Revocations",),
         "stores": ("MemoryStore", "RedisStore", "SQLiteStore", "Store", "StoreError"),
         "tokens": ("AccessToken", "token_from"),

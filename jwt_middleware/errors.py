@@ -13,6 +13,8 @@ from werkzeug.exceptions import HTTPException
 
 # Where the middleware puts the function that answers a refusal which the application raises.
 RESPOND: Final = "jwt_middleware.respond"
+# Set for a refusal before the application, so that `draining` knows that the body is unread.
+UNREAD: Final = "jwt_middleware.unread"
 # RFC 6749 §3.3: scope-token = 1*( %x21 / %x23-5B / %x5D-7E ). It cannot break out of a quoted
 # string.
 _SCOPE: Final = r"[\x21\x23-\x5B\x5D-\x7E]+"

@@ -13,6 +13,7 @@ from jwt_middleware.cors import CORS, is_preflight
 from jwt_middleware.credentials import Extractor, from_cookie, from_header
 from jwt_middleware.errors import (
     RESPOND,
+    UNREAD,
     AmbiguousPath,
     AuthError,
     InvalidRequest,
@@ -100,13 +101,16 @@ class JWTMiddleware:
             self._authenticate(environ)
         except AuthError as error:
             self._report(error, environ)
+            environ[UNREAD] = True
             return self._respond(error, environ, start_response)
         try:
             return self._app(environ, start_response)
         except AuthError as error:
             self._report(error, environ)
             # With the exception a server can tell whether it has sent headers already (PEP 3333).
-            return self._respond(error, environ, _restarting(start_response, sys.exc_info()))
+            # uWSGI does not need it, and if it gets one it sends no body.
+            failure = None if "uwsgi.version" in environ else sys.exc_info()
+            return self._respond(error, environ, _restarting(start_response, failure))
 
     def _authenticate(self, environ: WSGIEnvironment) -> None:
         # First of all, on every path: the application must not see what an outer layer left here.
@@ -194,6 +198,15 @@ def _hint(error: AuthError, environ: WSGIEnvironment) -> str | None:
         return "this is a CORS preflight of an origin that is not in CORS(origins=[...])"
     if is_preflight(environ):
         return "this is a CORS preflight; JWTMiddleware(..., cors=CORS(origins=[...])) answers preflights"
+    if (
+        isinstance(error, MissingToken)
+        and "mod_wsgi.version" in environ
+        and "HTTP_AUTHORIZATION" not in environ
+    ):
+        return (
+            "if the client sent a token, Apache kept it;"
+            " write WSGIPassAuthorization On in its configuration"
+        )
     return None
 
 

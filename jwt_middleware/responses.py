@@ -2,18 +2,20 @@
 
 import json
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.wrappers import Response
 
-from jwt_middleware.arguments import a
-from jwt_middleware.errors import AuthError, registry
+from jwt_middleware.arguments import Problems, a
+from jwt_middleware.errors import UNREAD, AuthError, registry
 from jwt_middleware.events import CallableFailed, EventHook, emit
 
 _OWN_KINDS = frozenset(registry().values())
+_PIECE: Final = 65_536
 
 Renderer = Callable[[AuthError, WSGIEnvironment], Response]
 
@@ -38,6 +40,55 @@ def problem_details(error: AuthError, environ: WSGIEnvironment) -> Response:
     return Response(
         json.dumps(problem | members), error.status, content_type="application/problem+json"
     )
+
+
+def draining(render: Renderer, *, up_to: int) -> Renderer:
+    """Return a renderer that first reads the body of the refused request, then calls `render`.
+
+    Many clients send all of a body before they look for the answer. If the server closes the
+    connection meanwhile, they report a broken connection and never see the refusal.
+
+    `up_to` is in bytes. A longer body is not read at all, because reading a part of it would not
+    help, except where its length is not known (chunked). Nothing is read for a client that asks
+    first (``Expect: 100-continue``). The body is not kept, but a slow client occupies a worker
+    until it has sent everything.
+    """
+    problems = Problems()
+    problems.callables(render=render)
+    problems.whole("up_to", up_to, least=1)
+    problems.raise_if_any()
+
+    def render_after_reading(error: AuthError, environ: WSGIEnvironment) -> Response:
+        # A client that goes away while it sends does not need an answer. Each server has its own
+        # exceptions for that.
+        with suppress(Exception):
+            _drain(environ, up_to)
+        return render(error, environ)
+
+    return render_after_reading
+
+
+def _drain(environ: WSGIEnvironment, up_to: int) -> None:
+    left = _readable(environ, up_to)
+    while left > 0:
+        piece = environ["wsgi.input"].read(min(left, _PIECE))
+        if not piece:
+            return
+        left -= len(piece)
+
+
+def _readable(environ: WSGIEnvironment, up_to: int) -> int:
+    """Return how many bytes may be read of a body without waiting for what was not announced."""
+    if "HTTP_EXPECT" in environ:
+        return 0
+    length = environ.get("CONTENT_LENGTH") or ""
+    # int() accepts signs, spaces and underscores.
+    size = int(length) if length.isascii() and length.isdigit() and len(length) < 20 else None
+    if size is not None:
+        # Some servers wait forever if the application has read the body and we read on.
+        known = UNREAD in environ or environ.get("wsgi.input_terminated")
+        return size if known and size <= up_to else 0
+    return up_to if not length and environ.get("wsgi.input_terminated") else 0
 
 
 class Responder:

@@ -26,11 +26,3 @@ def guarded(name, policy):
 def app(environ, start_response):
     """Pass a request on to the application and policy that its header names."""
     return guarded(*environ["HTTP_X_SITE"].split())(environ, start_response)
-
-
-if __name__ == "__main__":
-    import sys
-
-    from werkzeug.serving import run_simple
-
-    run_simple("127.0.0.1", int(sys.argv[1]), app, threaded=True)

@@ -11,7 +11,7 @@ PACKAGE = Path(jwt_middleware.__file__).parent
 LAYERS = [
     ["_lazy", "arguments", "clock", "errors", "events"],
     ["cors", "credentials", "jose", "responses", "stores", "tokens"],
-    ["keys", "policy", "revocations", "validators"],
+    ["keys", "policy", "propagation", "revocations", "validators"],
     ["issuing", "middleware", "verifier"],
     ["trusted_issuers"],
     ["integrations", "testing"],

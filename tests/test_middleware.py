@@ -12,6 +12,7 @@ from jwt_middleware import (
     InvalidToken,
     JWTMiddleware,
     MemoryStore,
+    MissingToken,
     Policy,
     RemoteJWKSet,
     Revocations,
@@ -422,3 +423,46 @@ def test_issuer_and_middleware_understand_each_other(issuer, verifier):
 
     claims = response.json
     assert (claims["iss"], claims["aud"], claims["scope"]) == (ISSUER, AUDIENCE, "a")
+
+
+@pytest.mark.parametrize(
+    ("environ", "says"),
+    [
+        pytest.param({"mod_wsgi.version": (4, 9, 4)}, True, id="mod_wsgi"),
+        pytest.param({}, False, id="another server"),
+        pytest.param(
+            {"mod_wsgi.version": (4, 9, 4), "HTTP_AUTHORIZATION": "Basic YTpi"},
+            False,
+            id="header arrived",
+        ),
+    ],
+)
+def test_missing_header_behind_mod_wsgi_has_a_hint(verifier, events, environ, says):
+    """Apache keeps the header unless it is told otherwise, and the log says so."""
+    client(verifier, on_event=events.append).get("/", extra_environ=environ, status=401)
+
+    assert ("WSGIPassAuthorization On" in str(events[0].hint)) is says
+
+
+@pytest.mark.parametrize(
+    ("environ", "passes"),
+    [
+        pytest.param({}, True, id="any server"),
+        pytest.param({"uwsgi.version": b"2"}, False, id="uWSGI"),
+    ],
+)
+def test_refusal_of_a_view_passes_the_exception_on(verifier, environ, passes):
+    """Servers need it to replace a response, but uWSGI loses the body over it."""
+
+    def view(environ, start_response):
+        raise MissingToken
+
+    def start_response(status, headers, exc_info=None):
+        started.append(exc_info is not None)
+
+    started = []
+    app = JWTMiddleware(view, verifier, policy=Policy(public("/*")))
+    body = app({"REQUEST_METHOD": "GET", "PATH_INFO": "/"} | environ, start_response)
+
+    assert started == [passes]
+    assert b"token_missing" in b"".join(body)

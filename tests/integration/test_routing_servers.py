@@ -2,10 +2,8 @@
 
 import re
 import socket
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -14,25 +12,10 @@ from tests.routing import VARIANTS
 from tests.routing_policies import CREDENTIALS, canonical
 from tests.routing_site import NAMES
 from tests.routing_spellings import ODD_PATHS, ORIGIN, PATTERNS
-from tests.servers import program, require_module, running
+from tests.servers import WSGI_SERVERS, serving
 
 SITE = "tests.routing_site:app"
-LISTEN = "127.0.0.1:{port}"
-GUNICORN = f"-m gunicorn {SITE} --no-control-socket --bind {LISTEN} --worker-class".split()
-UWSGI = str(Path(sys.executable).with_name("uwsgi"))
-RUN_UWSGI = "import os, sys; os.execv(sys.argv[1], sys.argv[1:])"
-UWSGI_OPTIONS = f"--need-app --die-on-term --http-socket {LISTEN} --wsgi {SITE}".split()
-
-# The arguments to Python. The name begins with that of the package.
-SERVERS = {
-    "werkzeug": ["-m", "tests.routing_site", "{port}"],
-    "gunicorn-sync": [*GUNICORN, "sync"],
-    "gunicorn-gthread": [*GUNICORN, "gthread", "--threads", "4"],
-    "waitress": f"-m waitress --listen {LISTEN} {SITE}".split(),
-    "cheroot": f"-m cheroot --bind {LISTEN} {SITE}".split(),
-    "granian": f"-m granian {SITE} --interface wsgi --host 127.0.0.1 --port {{port}}".split(),
-    "uwsgi": ["-c", RUN_UWSGI, UWSGI, *UWSGI_OPTIONS],
-}
+SERVERS = [*WSGI_SERVERS, "mod_wsgi"]
 # The policy, and a credential that is not enough for the view of /admin.
 ATTEMPTS = [("closed", "none"), ("open", "plain")]
 HEADERS = [
@@ -81,12 +64,7 @@ def ask(port, site, credential, target, method=b"GET", *lines):
 @pytest.fixture(scope="module", params=SERVERS)
 def port(request):
     """The port of the site on each server."""
-    package = request.param.partition("-")[0]
-    if package == "uwsgi":
-        program(UWSGI, hint="pip install pyuwsgi")
-    else:
-        require_module(package)
-    with running(SERVERS[request.param]) as port:
+    with serving(request.param, SITE) as port:
         yield port
 
 

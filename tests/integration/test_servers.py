@@ -2,38 +2,30 @@
 
 import json
 import socket
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.client import parse_headers
 from io import BytesIO
 from typing import NamedTuple
 
 import pytest
 
-from tests.servers import REDIS_SERVERS, redis_server, require_module, running
+from tests.server_site import UPLOAD, token
+from tests.servers import (
+    REDIS_SERVERS,
+    WSGI_SERVERS,
+    apache,
+    program,
+    redis_server,
+    require_module,
+    serving,
+)
 
 SECRET = "a demo secret of more than thirty-two bytes"
-LISTEN = "127.0.0.1:{port}"
-GUNICORN = f"-m gunicorn demo_app:app --no-control-socket --bind {LISTEN} --worker-class".split()
-GRANIAN = [
-    "-m",
-    "granian",
-    "demo_app:app",
-    "--interface",
-    "wsgi",
-    "--host",
-    "127.0.0.1",
-    "--port",
-    "{port}",
-]
-
-# The arguments to Python. The name begins with that of the package.
-SERVERS = {
-    "werkzeug": ["demo_app.py", "--port", "{port}"],
-    "gunicorn-sync": [*GUNICORN, "sync"],
-    "gunicorn-gthread": [*GUNICORN, "gthread", "--threads", "4"],
-    "granian": [*GRANIAN, "--blocking-threads", "4"],
-}
+SERVERS = [*WSGI_SERVERS, "mod_wsgi"]
+SITE = "tests.server_site:app"
 
 
 class Answer(NamedTuple):
@@ -51,15 +43,16 @@ class Answer(NamedTuple):
 
 
 class Connection(NamedTuple):
-    """Where a server listens."""
+    """Where a server listens, and which one it is."""
 
     port: int
+    name: str
 
     def send(self, *requests):
         """Send requests at once over one connection, which the last one closes; return answers."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=10) as link:
             link.sendall(b"".join(requests))
-            received = b"".join(iter(lambda: link.recv(65_536), b""))
+            received = b"".join(pieces(link))
         return list(answers(received, [request.split(b" ")[0] for request in requests]))
 
     def ask(self, *arguments, **options):
@@ -90,6 +83,13 @@ def request(method, target, *lines, body=b"", close=True):
     return b"\r\n".join([first, b"Host: 127.0.0.1", *lines, *last, b"", body])
 
 
+def pieces(link):
+    """Yield what a server sends until it closes the connection."""
+    # uWSGI resets the connection if a header is too long.
+    with suppress(ConnectionResetError):
+        yield from iter(lambda: link.recv(65_536), b"")
+
+
 def answers(received, methods):
     """Yield the answers in the received bytes: at most one to each request, and nothing else."""
     for method in methods:
@@ -98,24 +98,24 @@ def answers(received, methods):
         head, _, received = received.partition(b"\r\n\r\n")
         line, _, fields = head.partition(b"\r\n")
         headers = parse_headers(BytesIO(fields + b"\r\n\r\n"))
-        length = 0 if method == b"HEAD" else int(headers["Content-Length"])
+        # Servers may leave it out of their own answers, and close the connection.
+        length = 0 if method == b"HEAD" else int(headers["Content-Length"] or len(received))
         yield Answer(int(line.split(b" ")[1]), headers, received[:length])
         received = received[length:]
     assert received == b""
 
 
 @contextmanager
-def demo(arguments, **environment):
+def demo(name, **environment):
     """Run the demo on a server."""
-    with running(arguments, JWT_SECRET=SECRET, **environment) as port:
-        yield Connection(port)
+    with serving(name, "demo_app:app", JWT_SECRET=SECRET, **environment) as port:
+        yield Connection(port, name)
 
 
 @pytest.fixture(scope="module", params=SERVERS)
 def server(request):
     """The demo on each server."""
-    require_module(request.param.partition("-")[0])
-    with demo(SERVERS[request.param]) as connection:
+    with demo(request.param) as connection:
         yield connection
 
 
@@ -166,11 +166,16 @@ def test_server_answers_head_with_token(server):
     ],
 )
 def test_server_joins_repeated_authorization_and_it_is_refused(server, second):
-    """A request with two credentials is refused."""
+    """A request with two credentials is refused, unless the server hides one of them."""
     good = server.log_in()
 
     answer = server.ask("GET", "/resource", good, filled(second, good))
 
+    if server.name == "cheroot":
+        # It keeps only the last of repeated headers, so the middleware cannot see the other.
+        same = second in {b"{good}", b"aUTHORIZATION: {value}"}
+        assert answer.status == 200 if same else answer.reason != "credentials_repeated"
+        return
     assert (answer.status, answer.reason) == (400, "credentials_repeated")
 
 
@@ -201,7 +206,9 @@ def test_server_takes_no_other_header_for_the_credential(server, line):
     """Only ``Authorization`` authenticates. Similar headers are ignored or refused."""
     answer = server.ask("GET", "/resource", filled(line, server.log_in()))
 
-    assert answer.status in {400, 401}
+    # cheroot removes the space, so that it is the credential.
+    accepted = {200} if server.name == "cheroot" and b" :" in line else {400, 401}
+    assert answer.status in accepted
 
 
 @pytest.mark.parametrize(
@@ -219,10 +226,11 @@ def test_server_takes_no_other_header_for_the_credential(server, line):
 )
 def test_server_with_odd_bytes_in_the_credential_refuses(server, credential):
     """A bad token is refused, also with bytes that a server changes or passes on."""
-    answer = server.ask("GET", "/resource", b"Authorization: Bearer " + credential)
+    line = b"Authorization: Bearer " + credential
 
-    assert answer.status in {400, 401, 431}
-    assert credential not in answer.body
+    for answer in server.send(request("GET", "/resource", line)):
+        assert answer.status in {400, 401, 431}
+        assert credential not in answer.body
 
 
 @pytest.mark.parametrize(
@@ -282,7 +290,11 @@ def test_server_stays_in_step_after_a_refused_body(server, line, body, repeat):
 
     statuses = [answer.status for answer in server.send(*[refused] * repeat, request("GET", "/"))]
 
-    assert statuses == ([401] * repeat + [200])[: len(statuses)]
+    in_step = [401] * repeat + [200]
+    if server.name == "cheroot" and b"chunked" in line:
+        # It leaves the body in the connection and refuses its first line as a request.
+        in_step = [401, 400]
+    assert statuses == in_step[: len(statuses)]
     assert statuses
 
 
@@ -309,8 +321,8 @@ def place(request, tmp_path):
 
 def test_workers_share_their_sessions(place):
     """A refresh and a logout count in every process, and after a restart."""
-    workers = [*GUNICORN, "sync", "--workers", "3"]
-    with demo(workers, JWT_STORE=place) as server:
+    workers = {"JWT_STORE": place, "WEB_CONCURRENCY": "3"}
+    with demo("gunicorn-sync", **workers) as server:
 
         def refresh(grant):
             return json.loads(server.post_json("/refresh", grant).body)
@@ -331,6 +343,201 @@ def test_workers_share_their_sessions(place):
         assert refresh(renewed[0])["reason"] == "refresh_token_revoked"
         other = server.log_in(1)
         assert server.ask("POST", "/logout", other).status == 200
-    with demo(workers, JWT_STORE=place) as server:
+    with demo("gunicorn-sync", **workers) as server:
         assert open_with(credential(granted), other) == {"token_revoked"}
         assert open_with(server.log_in(1)) == {200}
+
+
+@pytest.fixture(scope="module", params=SERVERS)
+def site(request):
+    """The application that shows environ, on each server."""
+    with serving(request.param, SITE) as port:
+        yield Connection(port, request.param)
+
+
+# What a client may try in order to write the identity itself.
+SPOOFED = [
+    b"X-Auth-Subject: eve",
+    b"X_Auth_Subject: eve",
+    b"X-Auth_Subject: eve",
+    b"x-auth-subject: eve",
+    b"X-Auth-Subject : eve",
+    b"X-Auth-Subject\t: eve",
+    b"X-Auth-Subject: eve\r\nX_Auth_Subject: eve\r\nX-AUTH-SUBJECT: eve",
+    b"HTTP_X_AUTH_SUBJECT: eve",
+    b"HTTP-X-Auth-Subject: eve",
+    b"X.Auth.Subject: eve",
+    b"X Auth Subject: eve",
+    b"X-B: b\r\n X-Auth-Subject: eve",
+    b"X-B: b\nX-Auth-Subject: eve",
+    b"X-B: b\rX-Auth-Subject: eve",
+    b"X-Auth-Groups: eve",
+    b"Remote-User: eve",
+    b"REMOTE_USER: eve",
+    b"HTTP_REMOTE_USER: eve",
+]
+IDENTITY = {"REMOTE_USER", "HTTP_REMOTE_USER", "HTTP_X_AUTH_SUBJECT", "HTTP_X_AUTH_GROUPS"}
+PREFLIGHT = [b"Origin: https://other.example.com", b"Access-Control-Request-Method: GET"]
+
+
+def identity(environ):
+    """Return the part of environ that an application may take for the identity.
+
+    Frameworks compare names of headers without case, and take underscores for hyphens.
+    """
+    names = {name: name.upper().replace("-", "_") for name in environ}
+    return {name: environ[name] for name, known in names.items() if known in IDENTITY}
+
+
+def bearer_line(**claims):
+    """Return the header line with a token for the site."""
+    return b"Authorization: Bearer " + token(**claims).encode()
+
+
+@pytest.mark.parametrize("line", SPOOFED)
+@pytest.mark.parametrize(
+    ("method", "target", "lines"),
+    [
+        pytest.param("GET", "/public", [], id="public"),
+        pytest.param("GET", "/public", [bearer_line()], id="public with token"),
+        pytest.param("GET", "/optional", [], id="optional"),
+        pytest.param("GET", "/delegated", [], id="delegated"),
+        pytest.param("GET", "/delegated", [b"Authorization: Bearer a.b.c"], id="bad token"),
+        pytest.param("OPTIONS", "/public", PREFLIGHT, id="preflight"),
+    ],
+)
+def test_server_and_header_together_make_no_identity(site, method, target, lines, line):
+    """No header reaches the application as ``REMOTE_USER`` or as a header of the identity."""
+    for answer in site.send(request(method, target, *lines, line)):
+        if answer.status == 200:
+            assert identity(json.loads(answer.body)) == {}
+
+
+@pytest.mark.parametrize("line", SPOOFED)
+def test_server_and_header_together_change_no_identity(site, line):
+    """With a token the application sees the values of the token and no other."""
+    good = bearer_line(groups=["a", "b"])
+
+    for answer in site.send(request("GET", "/", line, good)):
+        if answer.status == 200:
+            assert identity(json.loads(answer.body)) == {
+                "REMOTE_USER": "alice",
+                "HTTP_X_AUTH_SUBJECT": "alice",
+                "HTTP_X_AUTH_GROUPS": "a b",
+            }
+
+
+def test_server_hands_over_the_identity_without_the_credential(site):
+    """The application sees who the client is, and no token."""
+    sent = token()
+
+    answer = site.ask("GET", "/", b"Authorization: Bearer " + sent.encode(), b"DPoP: a.b.c")
+
+    environ = json.loads(answer.body)
+    assert (environ["REMOTE_USER"], environ["HTTP_X_AUTH_SUBJECT"]) == ("alice", "alice")
+    assert not {"HTTP_AUTHORIZATION", "HTTP_DPOP"} & environ.keys()
+    assert sent.encode() not in answer.body
+
+
+def test_server_answers_what_is_refused_behind_the_middleware(site):
+    """A claim with a line break is a 401 with its whole body."""
+    answer = site.ask("GET", "/", bearer_line(groups="a\r\nX-Admin: 1"))
+
+    assert (answer.status, answer.reason) == (401, "claim_invalid")
+
+
+def test_apache_that_keeps_the_credential_is_told_in_the_log():
+    """Without ``WSGIPassAuthorization`` the refusal has a hint, and the same request has none with it."""
+    hints = []
+    for passes in (False, True):
+        with apache(SITE, pass_authorization=passes) as port:
+            answer = Connection(port, "mod_wsgi").ask("GET", "/", b"Authorization: Bearer a.b.c")
+            hints.append((answer.reason, answer.headers["X-Hint"]))
+
+    assert hints[0][0] == "token_missing"
+    assert "WSGIPassAuthorization On" in hints[0][1]
+    assert hints[1] == ("token_malformed", "")
+
+
+# Programs that send a file with a bad token and print the status and body of the answer.
+UPLOAD_WITH_NODE = """
+const [url, path] = process.argv.slice(1);
+const body = require("fs").readFileSync(path);
+fetch(url, {method: "POST", headers: {Authorization: "Bearer a.b.c"}, body})
+    .then(async answer => console.log(answer.status, await answer.text()));
+"""
+UPLOAD_WITH_URLLIB = """
+import sys, urllib.error, urllib.request
+body = open(sys.argv[2], "rb").read()
+headers = {"Authorization": "Bearer a.b.c"}
+try:
+    urllib.request.urlopen(urllib.request.Request(sys.argv[1], body, headers))
+except urllib.error.HTTPError as answer:
+    print(answer.code, answer.read().decode())
+"""
+UPLOAD_WITH_REQUESTS = """
+import sys, requests
+body = open(sys.argv[2], "rb").read()
+answer = requests.post(sys.argv[1], data=body, headers={"Authorization": "Bearer a.b.c"})
+print(answer.status_code, answer.text)
+"""
+CURL = ["curl", "--silent", "--show-error", "-H", "Authorization: Bearer a.b.c"]
+PRINT = ["--write-out", "%{http_code}", "--data-binary", "@{path}", "{url}"]
+UPLOADS = {
+    "curl": [*CURL, *PRINT],
+    "curl, not asking first": [*CURL, "-H", "Expect:", *PRINT],
+    "curl, chunked": [*CURL, "-H", "Expect:", "-H", "Transfer-Encoding: chunked", *PRINT],
+    "urllib": [sys.executable, "-c", UPLOAD_WITH_URLLIB, "{url}", "{path}"],
+    "requests": [sys.executable, "-c", UPLOAD_WITH_REQUESTS, "{url}", "{path}"],
+    "node": ["node", "-e", UPLOAD_WITH_NODE, "{url}", "{path}"],
+}
+
+
+@pytest.fixture(scope="module")
+def large_file(tmp_path_factory):
+    """A file of 50 MB."""
+    path = tmp_path_factory.mktemp("upload") / "file"
+    path.write_bytes(bytes(UPLOAD))
+    return path
+
+
+@pytest.fixture(scope="module", params=SERVERS)
+def draining_site(request):
+    """The site on each server, with `draining` up to 50 MB."""
+    with serving(request.param, SITE, DRAIN="1") as port:
+        yield Connection(port, request.param)
+
+
+@pytest.mark.parametrize("client", UPLOADS)
+def test_client_sees_the_refusal_of_a_large_upload(draining_site, client, large_file):
+    """Clients that send 50 MB before they read see the 401, and the server stays small."""
+    program(UPLOADS[client][0])
+    if client == "requests":
+        require_module("requests")
+    memory = json.loads(draining_site.ask("GET", "/memory").body)["VmRSS"]
+    url = f"http://127.0.0.1:{draining_site.port}/"
+    command = [
+        part.replace("{url}", url).replace("{path}", str(large_file)) for part in UPLOADS[client]
+    ]
+
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+    assert "401" in done.stdout, done.stderr
+    assert '"reason": "token_malformed"' in done.stdout
+    if (draining_site.name, client) == ("cheroot", "curl"):
+        # The client asks first, so we read nothing, and cheroot reads all at once.
+        return
+    assert json.loads(draining_site.ask("GET", "/memory").body)["VmHWM"] < memory + 20 * 2**20
+
+
+@pytest.mark.parametrize("repeat", [1, 3])
+def test_draining_keeps_every_server_in_step(draining_site, repeat):
+    """After a chunked body that was read, the next request is the next answer."""
+    body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(HIDDEN), HIDDEN)
+    refused = request("POST", "/", b"Transfer-Encoding: chunked", body=body, close=False)
+
+    received = draining_site.send(*[refused] * repeat, request("GET", "/public"))
+
+    statuses = [answer.status for answer in received]
+    assert statuses == ([401] * repeat + [200])[: len(statuses)]
+    assert statuses
