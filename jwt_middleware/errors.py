@@ -166,6 +166,7 @@ class InvalidToken(AuthError):
         "token_too_old": "The access token was issued too long ago",
         "claim_missing": "The access token lacks a required claim",
         "claim_invalid": "The access token holds a claim that is not acceptable",
+        "subject_unknown": "The subject of the access token is not known here",
         "binding_unverifiable": "The access token is bound to a key that cannot be checked here",
     }
 

@@ -1,0 +1,1 @@
+"""Adapters for frameworks. Each module is imported by itself and needs its framework."""
