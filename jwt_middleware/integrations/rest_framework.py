@@ -1,12 +1,4 @@
-"""The adapter for Django REST framework, with and without the adapter for Django.
-
-REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": [
-        "jwt_middleware.integrations.rest_framework.JWTAuthentication"
-    ],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-}
-"""
+"""The adapter for Django REST framework, with and without the adapter for Django."""
 
 from typing import Any
 
@@ -17,7 +9,7 @@ from jwt_middleware.errors import AuthError, InsufficientScope, MissingToken
 from jwt_middleware.integrations._views import rule_of_view
 from jwt_middleware.integrations.django import answer, setup
 from jwt_middleware.policy import OPTIONAL, Decision
-from jwt_middleware.tokens import ERROR, TOKEN, AccessToken
+from jwt_middleware.tokens import ERROR, TOKEN, AccessToken, token_from
 
 
 class JWTAuthentication:
@@ -30,15 +22,10 @@ class JWTAuthentication:
 
     def authenticate(self, request: Any) -> tuple[Any, AccessToken] | None:
         """Return user and token, or None for a request without token."""
-        environ = request.META
-        ours = setup()
         try:
-            if TOKEN not in environ and ERROR not in environ:
-                ours.middleware.authenticate(environ, Decision(OPTIONAL))
-            if TOKEN not in environ:
-                return None
-            ours.identify(request._request)
-            return ours.user_of(request._request), environ[TOKEN]
+            return _identity(request._request)
+        except MissingToken:
+            return None
         except AuthError as error:
             raise Refused(error, request) from error
 
@@ -54,8 +41,8 @@ class HasScopes(OperationHolderMixin):  # type: ignore[misc]  # DRF has no types
     """
 
     def __init__(self, *scopes: str) -> None:
-        self._rule = rule_of_view(scopes)
-        # DRF's body of a refusal.
+        self._scopes = rule_of_view(scopes).scopes
+        # The body of DRF's refusal.
         self.message = InsufficientScope(scopes=scopes).to_dict()
 
     def __call__(self) -> "HasScopes":
@@ -65,13 +52,20 @@ class HasScopes(OperationHolderMixin):  # type: ignore[misc]  # DRF has no types
     def has_permission(self, request: Any, view: object) -> bool:
         """Tell whether the token has the scopes."""
         token = request.META.get(TOKEN)
-        if token is None:
-            return False
-        return token.scopes.issuperset(self._rule.demand.scopes)
+        return token is not None and bool(token.scopes.issuperset(self._scopes))
 
     def has_object_permission(self, request: Any, view: object, obj: object) -> bool:
         """Return True: scopes do not depend on an object."""
         return True
+
+
+def _identity(request: Any) -> tuple[Any, AccessToken]:
+    ours = setup()
+    if TOKEN not in request.META and ERROR not in request.META:
+        ours.middleware.authenticate(request.META, Decision(OPTIONAL))
+    token = token_from(request.META)
+    ours.identify(request)
+    return ours.user_of(request), token
 
 
 class Refused(APIException):  # type: ignore[misc]
