@@ -16,7 +16,6 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.http import HttpRequest, HttpResponse
-from django.utils.functional import SimpleLazyObject
 from django.utils.module_loading import import_string
 
 from jwt_middleware.credentials import Extractor, from_header
@@ -33,7 +32,7 @@ from jwt_middleware.integrations._views import (
     rule_of_view,
 )
 from jwt_middleware.middleware import JWTMiddleware
-from jwt_middleware.policy import Check
+from jwt_middleware.policy import Check, Rule
 from jwt_middleware.tokens import TOKEN, AccessToken
 
 _OURS: Final = "jwt_middleware.integrations.django.JWTAuthenticationMiddleware"
@@ -88,26 +87,29 @@ class Setup(NamedTuple):
     load_user: LoadUser
 
     def identify(self, request: Any) -> None:
-        """Set ``request.token``, and for a token also ``request.user``."""
+        """Set ``request.token``, and for a token also ``request.user``.
+
+        Raises `InvalidToken` if the user of the token is not known.
+        """
         request.token = token = request.META.get(TOKEN)
         if token is None:
             return
-        request.user = SimpleLazyObject(lambda: self.user_of(request))
+        if not hasattr(request, "_jwt_middleware_user"):
+            request._jwt_middleware_user = known_user(self.load_user, token)
+        request.user = user = request._jwt_middleware_user
+
+        async def auser() -> Any:
+            return user
+
+        request.auser = auser
         if self._sent_by_header(request.META):
             # No page of another site can make a browser send this header, unlike a cookie.
             request._dont_enforce_csrf_checks = True
 
-    def user_of(self, request: Any) -> Any:
-        """Return the user of the request's token; raises `InvalidToken` if there is none."""
-        if not hasattr(request, "_jwt_middleware_user"):
-            request._jwt_middleware_user = known_user(self.load_user, request.token)
-        return request._jwt_middleware_user
-
-    def demand(self, request: Any, *rules: Any) -> None:
+    def demand(self, request: Any, *rules: Rule) -> None:
         """Raise an `AuthError` unless the request has a valid token that satisfies the rules."""
         demand(self.middleware, request.META, *rules)
         self.identify(request)
-        self.user_of(request)
 
     def _sent_by_header(self, environ: WSGIEnvironment) -> bool:
         if self.credential is from_header:
@@ -209,10 +211,9 @@ class JWTAuthenticationMiddleware:
         try:
             if self._setup.views_decide and not is_public(view):
                 self._setup.demand(request)
-            elif TOKEN in request.META:
+            else:
                 # Once more, because another middleware may have set request.user.
                 self._setup.identify(request)
-                self._setup.user_of(request)
         except AuthError as error:
             return answer(error, request)
         return None

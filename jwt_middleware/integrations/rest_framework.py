@@ -65,7 +65,7 @@ def _identity(request: Any) -> tuple[Any, AccessToken]:
         ours.middleware.authenticate(request.META, Decision(OPTIONAL))
     token = token_from(request.META)
     ours.identify(request)
-    return ours.user_of(request), token
+    return request.user, token
 
 
 class Refused(APIException):  # type: ignore[misc]
