@@ -8,10 +8,15 @@ import nox
 
 PROJECT = tomllib.loads(Path("pyproject.toml").read_text())["project"]
 # "pyjwt[crypto]>=2.10" becomes "pyjwt[crypto]==2.10.0", and so on.
-OLDEST = [
-    f"{floor.replace('>=', '==')}.0"
-    for floor in (*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["redis"])
-]
+ADMITTED = {
+    *PROJECT["dependencies"],
+    *(
+        floor
+        for extra in ("redis", "flask", "django", "rest-framework")
+        for floor in PROJECT["optional-dependencies"][extra]
+    ),
+}
+OLDEST = [f"{floor.replace('>=', '==')}.0" for floor in sorted(ADMITTED)]
 BESIDE_THE_PACKAGE = [
     *map(Path, ["tests", "docs", "benchmarks", "demo_app.py", "pyproject.toml"]),
     *Path().glob("*.md"),

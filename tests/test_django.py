@@ -4,12 +4,14 @@ import asyncio
 import inspect
 from functools import wraps
 
+import django
 import pytest
 from django.conf import settings
 
 if not settings.configured:
     # Django is configured once in each process.
     settings.configure(SECRET_KEY="a secret of Django's own", ALLOWED_HOSTS=["*"])
+    django.setup()
 
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpResponse, JsonResponse

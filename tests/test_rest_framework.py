@@ -1,11 +1,13 @@
 """The adapter for Django REST framework, with and without the adapter for Django."""
 
+import django
 import pytest
 from django.conf import settings
 
 if not settings.configured:
     # Django is configured once in each process.
     settings.configure(SECRET_KEY="a secret of Django's own", ALLOWED_HOSTS=["*"])
+    django.setup()
 
 from django.test import override_settings
 from django.urls import path

@@ -73,8 +73,7 @@ class Refused(APIException):  # type: ignore[misc]
 
     def __init__(self, error: AuthError, request: Any) -> None:
         response = answer(error, request)
-        super().__init__()
+        super().__init__(error.to_dict())
         self.status_code = error.status
-        self.detail = error.to_dict()
         self.auth_header = response.headers.get("WWW-Authenticate")
         self.wait = error.retry_after
