@@ -117,6 +117,16 @@ def careful(view):
     return wraps(view)(lambda *args, **kwargs: view(*args, **kwargs))
 
 
+class Bound:
+    """Views may be methods of any object."""
+
+    def __init__(self, view):
+        self.view = view
+
+    def run(self):
+        return self.view()
+
+
 ADMIN = protected(scopes=["admin"])
 AS_METHOD = type("AsMethod", (MethodView,), {"get": ADMIN(lambda self: "secret")})
 AS_LIST = type("AsList", (MethodView,), {"decorators": [ADMIN], "get": lambda self: "secret"})
@@ -133,6 +143,8 @@ WAYS = {
     "below a careful decorator": lambda route, view: route(careful(ADMIN(view))),
     "above a careless decorator": lambda route, view: route(ADMIN(careless(view))),
     "above route and careful decorator": lambda route, view: ADMIN(careful(route(view))),
+    "a bound method": lambda route, view: route(ADMIN(Bound(view).run)),
+    "a bound method, above": lambda route, view: ADMIN(route(Bound(view).run)),
     "twice": lambda route, view: route(protected()(ADMIN(view))),
     "twice above the route": lambda route, view: protected()(ADMIN(route(view))),
     "as a method of a class": lambda route, view: route(AS_METHOD.as_view("view")),
@@ -195,6 +207,18 @@ def test_protected_takes_the_keywords_of_require():
         lambda view: public_view(careful(protected()(view))),
     ],
 )
+def test_decorating_again_adds_nothing():
+    """A program that decorates a view for each request does not grow."""
+
+    def view():
+        return "secret"
+
+    for _ in range(3):
+        protected(scopes=["admin"])(view)
+
+    assert len(view._jwt_middleware_unchecked) == 1
+
+
 def test_view_is_not_both_public_and_protected(decorate):
     """A contradiction is refused when the program starts."""
     with pytest.raises(ConfigurationError, match="cannot be public and protected"):

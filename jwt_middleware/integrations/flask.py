@@ -133,14 +133,21 @@ def protected(
 
         mark_protected(protected_view)
         setattr(protected_view, _UNCHECKED, ())
-        # Above the route, the route runs the function below this decorator.
-        below: Any = view
-        while below is not None:
-            setattr(below, _UNCHECKED, (*getattr(below, _UNCHECKED, ()), rule))
-            below = getattr(below, "__wrapped__", None)
+        _leave_unchecked(view, rule)
         return cast(View, protected_view)
 
     return decorate
+
+
+def _leave_unchecked(view: Any, rule: Rule) -> None:
+    """Note the rule on the functions below `protected`, which run if it is above the route."""
+    while view is not None:
+        # A bound method has no attributes of its own.
+        function = getattr(view, "__func__", view)
+        unchecked = getattr(function, _UNCHECKED, ())
+        if rule not in unchecked:
+            setattr(function, _UNCHECKED, (*unchecked, rule))
+        view = getattr(view, "__wrapped__", None)
 
 
 def _answer(error: AuthError) -> Response:
