@@ -98,7 +98,7 @@ class JWTMiddleware:
                 start_response = self._cors.make_readable(environ, start_response)
                 if is_preflight(environ):
                     return self._cors.answer_preflight(environ, start_response)
-            self._authenticate(environ)
+            self.authenticate(environ)
         except AuthError as error:
             self._report(error, environ)
             environ[UNREAD] = True
@@ -112,13 +112,20 @@ class JWTMiddleware:
             failure = None if "uwsgi.version" in environ else sys.exc_info()
             return self._respond(error, environ, _restarting(start_response, failure))
 
-    def _authenticate(self, environ: WSGIEnvironment) -> None:
+    def authenticate(self, environ: WSGIEnvironment, decision: Decision | None = None) -> None:
+        """Put the verified token of a request into environ; raises the `AuthError` if it is refused.
+
+        An adapter that knows the view of the request passes a `decision` of its own. Without it the
+        policy decides. It sends no event of the refusal: answer it with ``error.get_response(environ)``,
+        which does.
+        """
         # First of all, on every path: the application must not see what an outer layer left here.
         environ.pop(CLAIMS, None)
         environ.pop(TOKEN, None)
         environ.pop(ERROR, None)
         environ[RESPOND] = self._answer_in_view
-        decision = self._decision(environ) if self._has_rules else TOKEN_REQUIRED
+        if decision is None:
+            decision = self._decision(environ) if self._has_rules else TOKEN_REQUIRED
         if decision.mode is PUBLIC:
             return
         try:

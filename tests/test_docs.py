@@ -102,6 +102,37 @@ def test_django_example_answers_as_the_middleware_does(names):
     assert names["AnswerAuthErrors"](None).process_exception(None, KeyError()) is None
 
 
+def test_adapters_answer_as_the_document_says(names):
+    """The applications of docs/frameworks.md open one view, know the user, and ask for scopes."""
+    from django.test import Client, override_settings
+
+    for example in examples("docs/frameworks.md"):
+        exec(example, names)
+    issuer = TokenIssuer(
+        names["SecretKey"](SECRET),
+        issuer="https://id.example.com",
+        audience="https://api.example.com",
+    )
+    alice, writer = (
+        bearer(issuer.access_token("alice", scopes=scopes)) for scopes in ([], ["orders:write"])
+    )
+    project = override_settings(
+        ROOT_URLCONF=tuple(names["urlpatterns"]),
+        **{name: names[name] for name in ("MIDDLEWARE", "JWT_MIDDLEWARE")},
+    )
+
+    with project:
+        for http, body in (
+            (names["app"].test_client(), "data"),
+            (Client(enforce_csrf_checks=True), "content"),
+        ):
+            assert http.get("/health").status_code == 200
+            assert http.get("/me").status_code == http.get("/nothing").status_code == 401
+            assert b"Alice" in getattr(http.get("/me", headers=alice), body)
+            assert http.delete("/orders/7", headers=alice).status_code == 403
+            assert http.delete("/orders/7", headers=writer).status_code == 200
+
+
 @pytest.mark.parametrize("name", ["CONTRIBUTING.md", "SECURITY.md"])
 def test_document_names_tests_that_exist(name):
     """Each claim in SECURITY.md, and each recipe in CONTRIBUTING.md, has a test of that name."""

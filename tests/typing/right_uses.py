@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, assert_type
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+from flask import Flask
 from werkzeug.wrappers import Response
 
 from jwt_middleware import (
@@ -44,6 +45,8 @@ from jwt_middleware import (
     token_from,
 )
 from jwt_middleware.events import Event, RequestRejected
+from jwt_middleware.integrations import flask as flask_jwt
+from jwt_middleware.integrations.flask import JWT, current_token, public_view
 from jwt_middleware.validators import claim_contains, claim_is, rfc9068
 
 
@@ -187,3 +190,25 @@ def refuse() -> None:
     answer: WSGIApplication = error
     assert_type(answer, WSGIApplication)
     raise error
+
+
+@public_view
+def opened() -> str:
+    """A decorated view keeps its type."""
+    return "open"
+
+
+@flask_jwt.protected(
+    scopes=["orders:write"], check=lambda token, environ: token.subject is not None
+)
+def delete_order(number: int) -> dict[str, int]:
+    """Views with arguments too."""
+    assert_type(current_token.subject, str | None)
+    return {"deleted": number}
+
+
+def use_flask(verifier: Verifier) -> None:
+    """The adapter for Flask takes the arguments of the middleware."""
+    JWT(Flask("app"), verifier, load_user=lambda token: token.subject, realm="orders")
+    assert_type(opened(), str)
+    assert_type(delete_order(7), dict[str, int])
