@@ -207,6 +207,12 @@ def test_protected_takes_the_keywords_of_require():
         lambda view: public_view(careful(protected()(view))),
     ],
 )
+def test_view_is_not_both_public_and_protected(decorate):
+    """A contradiction is refused when the program starts."""
+    with pytest.raises(ConfigurationError, match="cannot be public and protected"):
+        decorate(load_user)
+
+
 def test_decorating_again_adds_nothing():
     """A program that decorates a view for each request does not grow."""
 
@@ -217,12 +223,6 @@ def test_decorating_again_adds_nothing():
         protected(scopes=["admin"])(view)
 
     assert len(view._jwt_middleware_unchecked) == 1
-
-
-def test_view_is_not_both_public_and_protected(decorate):
-    """A contradiction is refused when the program starts."""
-    with pytest.raises(ConfigurationError, match="cannot be public and protected"):
-        decorate(load_user)
 
 
 def test_protected_view_of_an_unprotected_app_does_not_run(app):
