@@ -174,7 +174,7 @@ def site(verifier):
     "path", ["/whoami", "/slash", "/slash/", "/class", "/async", "/nothing", "//open", "/shortcut"]
 )
 def test_view_without_decorator_is_closed(site, method, path):
-    """Whatever the path and method, only views that were opened answer without a token."""
+    """For every path and method, only views that were opened answer without a token."""
     names = [OURS, "django.middleware.common.CommonMiddleware", f"{__name__}.Answering"]
 
     response = site(middleware=names).generic(method, path)
@@ -209,7 +209,7 @@ def test_public_view_is_open(site):
 @pytest.mark.parametrize("name", ADMINS)
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_protected_view_cannot_be_reached_without_its_scope(site, policy, name, method):
-    """In whatever order the decorators are, and whatever the policy opens, the scope is needed."""
+    """For every order of decorators and every policy, the scope is needed."""
     http = site(**({"POLICY": policy} if policy else {}))
     url = f"/admin/{name}"
 
@@ -296,7 +296,7 @@ def test_other_exceptions_of_a_view_are_djangos(site):
 
 
 def test_refusal_is_one_event(site, events):
-    """A refusal is reported once, whoever found it."""
+    """A refusal is reported once, and in one place."""
     http = site(ON_EVENT=events.append)
     http.get("/whoami")
     http.get("/nothing")
@@ -325,6 +325,48 @@ def test_user_is_what_load_user_returns(site, policy):
     assert (response.json()["user"], response.headers["X-User"]) == ("Alice", "Alice")
     assert unknown.status_code == 401
     assert unknown.json()["reason"] == "subject_unknown"
+
+
+class Replacing(Answering):
+    """Sets the user of a session, as Django's `AuthenticationMiddleware` does."""
+
+    def __call__(self, request):
+        request.user = "session"
+        return self.get_response(request)
+
+
+@pytest.mark.parametrize("policy", [None, Policy(optional("/*"))])
+def test_user_of_the_token_comes_before_that_of_a_session(site, policy):
+    """A middleware below ours does not change who has sent a token. Without one its user stays."""
+    keys = {"POLICY": policy} if policy else {}
+    http = site(middleware=[OURS, f"{__name__}.Replacing"], **keys)
+
+    assert http.get("/whoami", headers=signed()).json()["user"] == "alice"
+    assert http.get("/open").json()["user"] == "session"
+
+
+class Closing(Answering):
+    closed = []
+
+    def __call__(self, request):
+        response = HttpResponse("shortcut")
+        response.close = lambda: self.closed.append(request.path)
+        return response
+
+
+def test_answer_that_is_not_sent_is_closed(site):
+    """If another middleware answers with a file, the file is closed before the refusal."""
+    http = site(middleware=[OURS, f"{__name__}.Closing"])
+
+    assert http.get("/file").status_code == 401
+    assert Closing.closed == ["/file"]
+
+
+def test_view_must_be_reached_in_this_request(site):
+    """What an outer layer left in environ does not open a path without a view."""
+    planted = {"jwt_middleware.view_reached": True}
+
+    assert site().get("/nothing", **planted).status_code == 401
 
 
 def test_user_without_load_user_has_no_permissions(site):
@@ -392,7 +434,7 @@ def test_csrf_check_is_skipped_for_tokens_in_the_header(site, credential, header
 
 
 def test_csrf_check_of_an_open_view_stays(site):
-    """A header that nobody has verified does not switch the check off."""
+    """A token that was not verified does not switch the check off."""
     http = site(middleware=[OURS, CSRF], check_csrf=True)
 
     assert http.post("/open", headers=signed()).status_code == 403

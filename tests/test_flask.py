@@ -40,7 +40,7 @@ def load_user(token):
 
 @pytest.fixture
 def app():
-    """A Flask application with an open view and a view that nobody thought of."""
+    """A Flask application with an open view and a view without a decorator."""
     app = Flask(__name__)
 
     @app.get("/open")
@@ -75,7 +75,7 @@ def http(app, verifier):
     "path", ["/forgotten", "/slash", "/slash/", "/static/a.css", "/nothing", "//forgotten", "/"]
 )
 def test_view_without_decorator_is_closed(http, method, path):
-    """Whatever the path and method, only views that were opened answer without a token."""
+    """For every path and method, only views that were opened answer without a token."""
     response = http().open(path, method=method)
 
     assert response.status_code == 401
@@ -166,7 +166,7 @@ def as_coroutine(view):
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 @pytest.mark.parametrize("in_blueprint", [False, True], ids=["app", "blueprint"])
 def test_protected_view_cannot_be_reached_without_its_scope(app, http, policy, way, in_blueprint):
-    """In whatever order the decorators are, and whatever the policy opens, the scope is needed."""
+    """For every order of decorators and every policy, the scope is needed."""
     runs = []
 
     def view():
@@ -207,6 +207,12 @@ def test_protected_takes_the_keywords_of_require():
         lambda view: public_view(careful(protected()(view))),
     ],
 )
+def test_view_is_not_both_public_and_protected(decorate):
+    """A contradiction is refused when the program starts."""
+    with pytest.raises(ConfigurationError, match="cannot be public and protected"):
+        decorate(load_user)
+
+
 def test_decorating_again_adds_nothing():
     """A program that decorates a view for each request does not grow."""
 
@@ -217,12 +223,6 @@ def test_decorating_again_adds_nothing():
         protected(scopes=["admin"])(view)
 
     assert len(view._jwt_middleware_unchecked) == 1
-
-
-def test_view_is_not_both_public_and_protected(decorate):
-    """A contradiction is refused when the program starts."""
-    with pytest.raises(ConfigurationError, match="cannot be public and protected"):
-        decorate(load_user)
 
 
 def test_protected_view_of_an_unprotected_app_does_not_run(app):
@@ -310,22 +310,35 @@ def test_delegated_failure_refuses_a_protected_view(app, http, events):
     assert http.get("/admin", headers=bearer("a.b.c")).json["reason"] == "token_malformed"
 
 
-def test_token_is_verified_once(app, verifier):
-    """A proof of possession can be used once, so a request is verified once."""
+@pytest.mark.parametrize("policy", [None, Policy(optional("/*")), Policy(delegate("/*"))])
+@pytest.mark.parametrize(("headers", "status"), [(signed(), 200), (bearer("a.b.c"), 401)])
+def test_token_is_verified_once(app, verifier, policy, headers, status):
+    """A proof of possession can be used once, so a token is verified once, and checked once."""
+    verified, checked = [], []
 
     class Counting:
-        calls = 0
-
         def verify(self, raw):
-            self.calls += 1
+            verified.append(raw)
             return verifier.verify(raw)
 
-    counting = Counting()
-    app.get("/admin")(protected()(ADMIN(lambda: "secret")))
-    JWT(app, counting)
+    def check(token, environ):
+        checked.append(token)
+        return True
 
-    assert app.test_client().get("/admin", headers=signed(scope="admin")).text == "secret"
-    assert counting.calls == 1
+    app.get("/admin")(protected()(protected(check=check)(lambda: "secret")))
+    JWT(app, Counting(), policy=policy)
+
+    assert app.test_client().get("/admin", headers=headers).status_code == status
+    assert len(verified) == 1
+    assert len(checked) == (1 if status == 200 else 0)
+
+
+def test_user_that_an_outer_layer_left_is_cleared(app, http):
+    """The view sees a user only if this application has loaded it."""
+    app.get("/me", endpoint="me")(public_view(lambda: {"user": bool(current_user)}))
+    planted = {"jwt_middleware.user": {"name": "Mallory"}}
+
+    assert http(load_user=load_user).get("/me", environ_overrides=planted).json == {"user": False}
 
 
 def test_user_is_loaded_in_the_application_context(app, http):
