@@ -190,7 +190,10 @@ def _hint(error: AuthError, environ: WSGIEnvironment) -> str | None:
     if isinstance(error, OriginNotAllowed):
         return "this is a CORS preflight of an origin that is not in CORS(origins=[...])"
     if is_preflight(environ):
-        return "this is a CORS preflight; JWTMiddleware(..., cors=CORS(origins=[...])) answers preflights"
+        return (
+            "this is a CORS preflight; "
+            "JWTMiddleware(..., cors=CORS(origins=[...])) answers preflights"
+        )
     return None
 
 

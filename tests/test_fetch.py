@@ -298,7 +298,7 @@ def events():
 
 @pytest.fixture
 def app(origin, make_verifier, clock, events):
-    """The house, with keys from the origin."""
+    """An application behind the middleware, with keys from the origin."""
     keys = RemoteJWKSet(
         origin.url, allow_http=True, timeout=TIMEOUT, clock=clock, on_event=events.append
     )

@@ -31,7 +31,7 @@ CLIENT_SECRET = OctKey.import_key(
     "a client's secret, which providers sign with as well: more than sixty-four bytes"
 )
 ANY_HEADER = jws.JWSRegistry(algorithms=["RS256", "HS256", "HS512"], strict_check_header=False)
-CERTIFICATE = "MIIDBTCCAe2gAwIBAgIQ"  # Nobody reads it.
+CERTIFICATE = "MIIDBTCCAe2gAwIBAgIQ"  # It is not read.
 
 
 def jwk(kid, key=PUBLISHED, **members):

@@ -453,7 +453,7 @@ def test_large_set_does_not_displace_other_sources(
 
 
 def test_secrets_never_come_from_a_server(server, verifier, old, token_of):
-    """A symmetric key in the set is dropped, so that nobody who reads the set can sign."""
+    """A symmetric key in the set is dropped: with it, all readers of the set could sign."""
     server.extra = [{"kty": "oct", "k": base64url(SECRET), "kid": "s"}]
     outcome(verifier, token_of(old))
 

@@ -404,7 +404,7 @@ def test_max_token_age_counts_from_iat(make_verifier, issued_at, reason):
 
 @pytest.mark.parametrize("nonsense", [math.nan, math.inf])
 def test_clock_that_answers_nonsense_refuses_everything(make_verifier, clock, nonsense):
-    """A broken clock lets nobody in."""
+    """With a clock that returns NaN or infinity, every token is refused."""
     verifier = make_verifier(require=["exp"])
     clock.now = nonsense
 
@@ -783,7 +783,7 @@ def test_problems_are_reported_together():
 
 
 def test_issuer_and_audience_have_no_default():
-    """Nobody forgets them by accident."""
+    """Both must be given, so that they cannot be forgotten."""
     with pytest.raises(TypeError, match="issuer"):
         Verifier(SecretKey(SECRET), audience=None)
     with pytest.raises(TypeError, match="audience"):
