@@ -1,4 +1,4 @@
-"""Checks of the built wheel, on each Python that is there and on the oldest dependencies that are admitted."""
+"""Checks of the built wheel, on each installed Python and with the oldest allowed dependencies."""
 
 import shutil
 import tomllib

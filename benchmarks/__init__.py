@@ -1,1 +1,4 @@
-"""The benchmarks: what the middleware costs beside its peers. Run ``python -m benchmarks``; `RESULTS.md` is its output."""
+"""Benchmarks that compare the middleware with its peers.
+
+``python -m benchmarks`` runs them. `RESULTS.md` is their output.
+"""

@@ -33,7 +33,7 @@ _RESULTS = Path(__file__).with_name("RESULTS.md")
 
 
 def main() -> int:
-    """Run the benchmarks; returns the exit status: 2 if one that was asked for by name cannot run."""
+    """Run the benchmarks. The exit status is 2 if one that was asked for by name cannot run."""
     arguments = _arguments()
     exit_status = 0
     parts = [heading()]

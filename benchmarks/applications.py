@@ -1,4 +1,4 @@
-"""The WSGI applications that are compared: a bare one, ours around it, and what people use instead."""
+"""The WSGI applications that are compared: a bare one, ours around it, and the alternatives."""
 
 from collections.abc import Callable, Iterable
 from io import BytesIO
@@ -86,7 +86,7 @@ def authlib_app(pem: bytes) -> flask.Flask:
 
 
 def request(app: WSGIApplication, authorization: str | None) -> Callable[[], None]:
-    """Return a function that sends the application one request as a server would, with an environ of its own."""
+    """Return a function that sends the application one request, each time with a new environ."""
     prepared = _environ(authorization)
 
     def send() -> None:

@@ -28,7 +28,10 @@ ALGORITHMS = tuple(_GENERATE)
 
 @dataclass(frozen=True)
 class Credentials:
-    """A fresh key for one algorithm: `private` signs, `public` verifies; of HS256 both are the secret."""
+    """A new key for one algorithm. `private` signs and `public` verifies.
+
+    With HS256 both are the secret.
+    """
 
     algorithm: str
     private: Any

@@ -1,4 +1,4 @@
-"""Real servers under load: how much of a bare application's capacity is left when it is protected."""
+"""Real servers under load: the capacity of a protected application, compared with a bare one."""
 
 import os
 import re
@@ -54,7 +54,8 @@ _SERVERS = {
 _SCRIPT = """
 local requests, turn = {{}}, 0
 for token in io.lines("{tokens}") do
-  requests[#requests + 1] = wrk.format("GET", "/orders/7", {{["Authorization"] = "Bearer " .. token}})
+  local headers = {{["Authorization"] = "Bearer " .. token}}
+  requests[#requests + 1] = wrk.format("GET", "/orders/7", headers)
 end
 request = function()
   turn = turn % #requests + 1
@@ -107,8 +108,10 @@ def http(effort: Effort) -> Table:
             )
     return Table(
         "Over HTTP (RS256)",
-        f"One worker, {_TOKENS} tokens in turn, load from `wrk` on the same machine. Capacity is the bare application's\n"
-        "CPU time for a request ÷ this one's, which is steadier than requests a second where CPUs are shared.",
+        f"One worker, {_TOKENS} tokens in turn, load from `wrk` on the same machine. Capacity is"
+        " the bare application's\n"
+        "CPU time for a request ÷ this one's, which is steadier than requests a second where CPUs"
+        " are shared.",
         ("", "requests/s", "CPU µs", "capacity ÷ bare", "requests/s ÷ bare"),
         rows,
         targets,

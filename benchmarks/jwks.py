@@ -1,4 +1,4 @@
-"""Keys that live elsewhere: what rotation, outage, hang and flood cost, beside PyJWT's own client."""
+"""Remote keys: what rotation, outage, hang and flood cost, compared with PyJWT's own client."""
 
 import json
 import threading
@@ -22,7 +22,8 @@ from jwt_middleware import AuthError, PrivateKey, RemoteJWKSet, TokenIssuer, Ver
 NAMES: dict[str, Any] = {"issuer": "https://id.example.com", "audience": "https://api.example.com"}
 COOLDOWN = 30
 MAX_AGE = 1
-# Between two tokens of one hostile client. Without it 50 threads of one process measure the interpreter's lock.
+# Between two tokens of one hostile client, in seconds. Without it, 50 threads of one process would
+# measure the interpreter's lock.
 PAUSE = 0.02
 
 Verify = Callable[[str], object]
@@ -67,7 +68,8 @@ class Seen(NamedTuple):
     failures: int
 
     def __str__(self) -> str:
-        return f"{self.failures} of {len(self.seconds)} failed, p50 {ms(self.percentile(50))}, p99 {ms(self.percentile(99))}"
+        p50, p99 = ms(self.percentile(50)), ms(self.percentile(99))
+        return f"{self.failures} of {len(self.seconds)} failed, p50 {p50}, p99 {p99}"
 
     def percentile(self, percent: int) -> float:
         """Return how long the slower of the requests took."""
@@ -115,7 +117,7 @@ class Stage:
         return True
 
     def flood(self, count: int) -> tuple[Seen, float]:
-        """Let 50 threads send tokens of unknown keys while one good client goes on; return what that one sees."""
+        """Send tokens of unknown keys from 50 threads, and return what a good client sees."""
         hostile = [forged() for _ in range(count)]
         done = threading.Event()
         seen: list[tuple[float, bool]] = []
@@ -185,9 +187,10 @@ def jwks(effort: Effort) -> Table:
     targets.append(at_most("remote keys ÷ the same key at hand, warm", 1.05, ratio, unit=" times"))
     return Table(
         "Keys that live elsewhere",
-        f"A provider on loopback, RS256, keys fresh for {MAX_AGE} s (in floods for 300 s), a time-out of 1 s, no verified"
-        " token remembered. Good clients verify one good token; floods are 10,000 tokens of keys that do not exist, or 8"
-        f" seconds of them, from 50 clients that pause for {PAUSE * 1e3:.0f} ms after each.",
+        f"A provider on loopback, RS256, keys fresh for {MAX_AGE} s (in floods for 300 s), a"
+        " time-out of 1 s, no verified token remembered. Good clients verify one good token; floods"
+        " are 10,000 tokens of keys that do not exist, or 8 seconds of them, from 50 clients that"
+        f" pause for {PAUSE * 1e3:.0f} ms after each.",
         ["scenario", *CONTENDERS],
         [*rows, warm],
         targets,

@@ -11,7 +11,7 @@ Call = Callable[[], object]
 
 @dataclass(frozen=True)
 class Effort:
-    """How often to measure: rounds of timed blocks, whole processes, and seconds of load on a server."""
+    """How often to measure: rounds of timed blocks, processes, and seconds of load on a server."""
 
     rounds: int
     processes: int
@@ -27,8 +27,8 @@ _BLOCK_SECONDS = 0.003
 def fastest(contenders: Mapping[str, Call], rounds: int) -> dict[str, float]:
     """Return the seconds that one call of each contender takes, the minimum over all rounds.
 
-    Other processes only ever add time, so minima are what the code itself needs; and since all contenders
-    take part in every round, a busy machine slows all of them. The garbage collector rests meanwhile.
+    Other processes only add time, so the minimum is what the code itself needs. All contenders take
+    part in every round, so a busy machine slows all of them. The garbage collector is off.
     """
     timers = {name: Timer(call) for name, call in contenders.items()}
     loops = {name: _loops(timer) for name, timer in timers.items()}

@@ -1,4 +1,4 @@
-"""What the cache of verified tokens weighs, and that floods of tokens do not make a process grow."""
+"""The memory of the cache of verified tokens, and of a process that verifies many tokens."""
 
 import gc
 import os
@@ -22,7 +22,8 @@ encode = lambda data: base64.urlsafe_b64encode(data).rstrip(b"=")
 header = encode(b'{{"alg":"HS256","typ":"at+jwt"}}')
 def token(number):
     claims = {{"iss": {ISSUER!r}, "aud": {AUDIENCE!r}, "exp": 10**10, "sub": f"user {{number}}"}}
-    claims |= {{"scope": f"orders:{{number}} a", "client_id": f"c{{number}}", f"claim-{{number}}": 1}}
+    claims |= {{"scope": f"orders:{{number}} a", "client_id": f"c{{number}}"}}
+    claims |= {{f"claim-{{number}}": 1}}
     text = header + b"." + encode(json.dumps(claims).encode())
     return (text + b"." + encode(hmac.digest(secret, text, "sha256"))).decode()
 def resident():
@@ -53,7 +54,8 @@ def memory(effort: Effort) -> Table:
     resident = _resident(5_000 * effort.processes)
     return Table(
         "Memory",
-        f"A cache of {size:,} tokens of {len(credentials.token())} bytes (HS256), the tokens themselves\n"
+        f"A cache of {size:,} tokens of {len(credentials.token())} bytes (HS256), the tokens"
+        " themselves\n"
         "included. The resident memory is that of a process that has verified and dropped\n"
         f"{5_000 * effort.processes:,} tokens with other subjects, scopes and names of claims.",
         ("", "KB", "KB a token", "÷ full"),
@@ -83,7 +85,10 @@ def _resident_targets(resident: list[tuple[str, float]]) -> list[Target]:
 
 
 def _resident(count: int) -> list[tuple[str, float]]:
-    """Return by how many MB a process of each Python grows. `make check` leaves the others in .nox."""
+    """Return by how many MB a process of each Python grows.
+
+    `make check` leaves the other Pythons in .nox.
+    """
     others = sorted(str(path) for path in _ROOT.glob(".nox/wheel-*/bin/python"))
     found = {}
     for python in [sys.executable, *others]:

@@ -1,4 +1,4 @@
-"""An identity provider on loopback whose JWK set, delays and faults a benchmark chooses while it runs."""
+"""An identity provider on loopback. A benchmark changes its keys, delays and faults as it runs."""
 
 import json
 import threading
@@ -10,7 +10,10 @@ from jwt_middleware import PrivateKey, TokenIssuer
 
 
 class Origin:
-    """Publishes the public halves of `keys` after `delay` seconds, with `status`; counts what it is asked."""
+    """Publishes the public halves of `keys` after `delay` seconds, with `status`.
+
+    It counts the requests.
+    """
 
     def __init__(self, keys: Sequence[PrivateKey]) -> None:
         self.keys = keys

@@ -20,13 +20,14 @@ _PEERS = (
 )
 
 _METHOD = """\
-Written by `make bench ARGS=--write`. All contenders of a table run in one process and take turns in shuffled rounds;
-each keeps its best time, because other processes only ever add some. The garbage collector rests while the clock
-runs. Microseconds are those of one machine; ratios, measured side by side, are what carries over. `jwt.decode`
-differs much between releases of PyJWT, so the ratio to the bare crypto primitive stands beside it.
+Written by `make bench ARGS=--write`. All contenders of a table run in one process and take turns in
+shuffled rounds; each keeps its best time, because other processes only ever add some. The garbage
+collector rests while the clock runs. Microseconds are those of one machine; ratios, measured side
+by side, are what carries over. `jwt.decode` differs much between releases of PyJWT, so the ratio to
+the bare crypto primitive stands beside it.
 
-The token has twelve claims, two of them lists: about 780 bytes with HS256. Everybody checks signature, algorithm, times,
-issuer and audience, with keys that were loaded beforehand."""
+The token has twelve claims, two of them lists: about 780 bytes with HS256. Everybody checks
+signature, algorithm, times, issuer and audience, with keys that were loaded beforehand."""
 
 
 class NotMeasured(Exception):
@@ -86,7 +87,8 @@ def heading() -> str:
     """Return the title, how it was measured, and with what."""
     python = f"{platform.python_implementation()} {platform.python_version()}"
     releases = ", ".join(f"{name} {version(name)}" for name in _PEERS)
-    return f"# Results\n\n{_METHOD}\n\n{python}, {os.cpu_count()} CPUs ({platform.machine()}). {releases}.\n"
+    machine = f"{os.cpu_count()} CPUs ({platform.machine()})"
+    return f"# Results\n\n{_METHOD}\n\n{python}, {machine}. {releases}.\n"
 
 
 def section(table: Table) -> str:

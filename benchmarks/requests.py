@@ -74,8 +74,10 @@ def wsgi(effort: Effort) -> Table:
     ours = added["**ours**, cached"]
     return Table(
         "A request that passes (RS256)",
-        "What is added to the call of an application that needs no token: a function that does nothing\n"
-        f"({microseconds(seconds['bare'])} µs), or for the last three a Flask view ({microseconds(seconds['bare Flask'])} µs)."
+        "What is added to the call of an application that needs no token: a function that does"
+        " nothing\n"
+        f"({microseconds(seconds['bare'])} µs), or for the last three a Flask view"
+        f" ({microseconds(seconds['bare Flask'])} µs)."
         f" `jwt.decode` alone takes {microseconds(seconds['jwt.decode'])} µs.",
         ("", "added µs", "÷ `jwt.decode`", "÷ ours"),
         [
@@ -117,7 +119,8 @@ def rejects(effort: Effort) -> Table:
     seconds = fastest(calls, effort.rounds)
     return Table(
         "A request that is refused (RS256)",
-        "The whole call, with a complete answer. The logger is asked and is silent. A forged signature costs the crypto.",
+        "The whole call, with a complete answer. The logger is asked and is silent. A forged"
+        " signature costs the crypto.",
         ("", "ours µs", "middleware around `jwt.decode` µs"),
         [
             [label, microseconds(seconds[f"ours {label}"]), microseconds(seconds[f"peer {label}"])]

@@ -1,4 +1,4 @@
-"""The applications that the servers of the benchmark `http` load; the key comes in through the environment."""
+"""The applications for the servers of the benchmark `http`. The key is in the environment."""
 
 import os
 from wsgiref.types import WSGIApplication

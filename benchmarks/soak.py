@@ -1,17 +1,19 @@
-"""A minute of everything at once: rotations, a key server that fails in every way, and hostile traffic.
+"""Rotations, a key server that fails in every way, and hostile traffic, all at once for a minute.
 
-`python -m benchmarks.soak --seconds 60` runs gunicorn --preload with two workers of eight threads, judges
-every answer, prints a table, and exits with 1 if anything was wrong. What counts as wrong:
+`python -m benchmarks.soak --seconds 60` runs gunicorn --preload with two workers of eight threads,
+judges every answer, prints a table, and exits with 1 if anything was wrong. These are wrong:
 
-* a good token refused with 4xx. Clients use a key from the moment it is published, and the hostile traffic uses
-  up the look-ups of unknown keys, of which a process makes one per cooldown. Legitimate is therefore the
-  401 of a process that was not sent the key yet, and made its look-up less than one cooldown before;
-* a good token answered 503 by a process that was sent its key, in a good answer, more than `SLACK` seconds
-  before the request. Legitimate is the 503 only of a process that has had no good answer since the key was
-  published, for it cannot know, and that has asked within `LEAD` before the request,
-  one cooldown and one timeout;
-* a hostile token let in; a withdrawn key's token let in by a process that has since been sent a set without it;
-* an answer 5xx other than 503, no answer at all, a traceback.
+* A good token is refused with 4xx. One case is allowed. Clients use a key as soon as it is
+  published. The hostile traffic uses up the look-ups of unknown keys, and a process makes one of
+  them per cooldown. So a process may answer 401 if it was not sent the key yet and made its look-up
+  less than one cooldown before.
+* A good token is answered 503 by a process that was sent its key, in a good answer, more than
+  `SLACK` seconds before the request. A process may answer 503 only if it has had no good answer
+  since the key was published, and has asked within `LEAD` (one cooldown and one timeout) before the
+  request.
+* A hostile token is let in, or a token of a withdrawn key is let in by a process that was sent a
+  set without the key after the withdrawal.
+* There is an answer 5xx other than 503, no answer at all, or a traceback.
 """
 
 import argparse
@@ -62,7 +64,10 @@ class Published(NamedTuple):
 
 
 class Sent(NamedTuple):
-    """One request and its answer. `published` is when the token's key was, None if that does not matter."""
+    """One request and its answer.
+
+    `published` is when the key of the token was published, or None if that does not matter.
+    """
 
     kind: str
     key_id: str | None
@@ -116,7 +121,8 @@ class Provider:
     def fail(self) -> None:
         names = [*BROKEN, *UNREADABLE]
         while not self.over.is_set():
-            # At a random moment of the second, so that it keeps no step with a cooldown of one second.
+            # Faults begin at a random moment of the second, so that they do not keep step with a
+            # cooldown of one second.
             part = random.uniform(0.3, 0.9)
             before = random.uniform(0, 1 - part)
             self.over.wait(before)
@@ -141,17 +147,13 @@ def hostile_token(provider: Provider) -> tuple[str, str]:
     kind = random.choice([*HOSTILE_KINDS])
     match kind:
         case "unknown kid":
-            return (
-                kind,
-                f"{encode({'alg': 'ES256', 'kid': f'random-{random.random()}'})}.{payload}.{signature}",
-            )
+            unknown = encode({"alg": "ES256", "kid": f"random-{random.random()}"})
+            return kind, f"{unknown}.{payload}.{signature}"
         case "bad signature":
             return kind, f"{header}.{payload}.{signature[:-6]}AAAAAA"
         case "changed claims":
-            return (
-                kind,
-                f"{header}.{encode({'iss': ISSUER, 'aud': AUDIENCE, 'sub': 'root', 'exp': 2**40})}.{signature}",
-            )
+            claims = encode({"iss": ISSUER, "aud": AUDIENCE, "sub": "root", "exp": 2**40})
+            return kind, f"{header}.{claims}.{signature}"
         case "expired":
             return kind, issuer(good.key, clock=lambda: time.time() - 7200).access_token("eve")
         case "another audience":
@@ -190,7 +192,7 @@ def encode(value: Any) -> str:
 
 
 class Client:
-    """Sends one request after the other, good ones and bad ones, over connections that are kept for a while."""
+    """Sends good and bad requests, one after the other, and keeps its connections for a while."""
 
     def __init__(self, provider: Provider, port: int) -> None:
         self.provider = provider
@@ -296,7 +298,7 @@ class Judge:
         return "tolerated: 401 for a key published after the look-up that the flood had used up"
 
     def was_told(self, sent: Sent, *, with_key: bool) -> bool:
-        """Whether the process was sent a set with, or without, the key, in time for this request."""
+        """Whether the process was sent a set with (or without) the key before this request."""
         return any(
             (sent.published or 0) < served.at < sent.at - SLACK
             and (sent.key_id in served.key_ids) is with_key
@@ -307,7 +309,10 @@ class Judge:
 @contextmanager
 def gunicorn(origin: Origin, output: Any):
     port = free_port()
-    command = f"-m gunicorn tests.remote_app:app --no-control-socket --preload --workers {WORKERS} --worker-class gthread"
+    command = (
+        "-m gunicorn tests.remote_app:app --no-control-socket --preload"
+        f" --workers {WORKERS} --worker-class gthread"
+    )
     environ = os.environ | {
         "JWKS_URL": origin.url,
         "JWKS_OPTIONS": json.dumps(OPTIONS),
@@ -396,29 +401,23 @@ def main() -> int:
     for each in sent:
         by_kind[each.kind][each.status] += 1
 
-    print(
-        f"| {options.seconds:.0f} s, {WORKERS} workers of {THREADS} threads, {CLIENTS} clients | |\n|---|---|"
-    )
-    print(
-        f"| requests, of which hostile | {len(sent)}, {len(sent) - len(good)} ({1 - len(good) / len(sent):.0%}) |"
-    )
-    print(
-        f"| rotations, faults of {len(provider.faults)} kinds | {len(provider.withdrawn)}, {sum(provider.faults.values())} |"
-    )
+    setup = f"{WORKERS} workers of {THREADS} threads, {CLIENTS} clients"
+    print(f"| {options.seconds:.0f} s, {setup} | |\n|---|---|")
+    hostile = len(sent) - len(good)
+    print(f"| requests, of which hostile | {len(sent)}, {hostile} ({hostile / len(sent):.0%}) |")
+    rotations, faults = len(provider.withdrawn), provider.faults
+    print(f"| rotations, faults of {len(faults)} kinds | {rotations}, {sum(faults.values())} |")
     print(f"| fetches, of which good | {len(origin.received)}, {len(origin.served)} |")
     told = [each for each in good if judge.was_told(each, with_key=True)]
     refused = sum(each.status != 200 for each in told)
-    print(
-        f"| good tokens of a key that the process was sent, of which refused | {len(told)}, {refused} |"
-    )
+    label = "good tokens of a key that the process was sent, of which refused"
+    print(f"| {label} | {len(told)}, {refused} |")
     times = [each.seconds for each in good]
-    print(
-        f"| good clients' p50, p99, longest | {percentile(times, 0.5)}, {percentile(times, 0.99)}, {percentile(times, 1)} |"
-    )
+    percentiles = ", ".join(str(percentile(times, part)) for part in (0.5, 0.99, 1))
+    print(f"| good clients' p50, p99, longest | {percentiles} |")
     for kind, statuses in sorted(by_kind.items()):
-        print(
-            f"| answers to: {kind} | {', '.join(f'{status}: {count}' for status, count in sorted(statuses.items()))} |"
-        )
+        counts = ", ".join(f"{status}: {count}" for status, count in sorted(statuses.items()))
+        print(f"| answers to: {kind} | {counts} |")
     for verdict, count in sorted(verdicts.items()):
         print(f"| {verdict} | {count} |")
     print(f"| wrong answers | {sum(wrong.values())} |")

@@ -31,7 +31,8 @@ def threads(effort: Effort) -> Table:
     rate = {count: _REQUESTS / seconds for count, seconds in best.items()}
     return Table(
         "Threads",
-        f"{_REQUESTS:,} authenticated requests, cached (RS256), shared out among threads of one process.",
+        f"{_REQUESTS:,} authenticated requests, cached (RS256), shared out among threads of one"
+        " process.",
         ("threads", "requests/s", "÷ 1 thread"),
         [[str(count), figure(each), figure(each / rate[1])] for count, each in rate.items()],
         [at_least("cached requests: 8 threads ÷ 1 thread", 0.9, rate[8] / rate[1])],

@@ -68,8 +68,8 @@ def verify(effort: Effort) -> Table:
                 at_most(f"{name} ÷ `jwt.decode`", _DECODE_TARGETS[algorithm], ours / decode)
             )
     note = (
-        "`Verifier.verify` with `cache_size=0`, and with the default cache and tokens that are not in it."
-        " The primitive gets its key, message and signature ready-made."
+        "`Verifier.verify` with `cache_size=0`, and with the default cache and tokens that are not"
+        " in it. The primitive gets its key, message and signature ready-made."
     )
     return Table(
         "Verifying a token, uncached",
@@ -101,7 +101,7 @@ def _contenders(credentials: Credentials) -> dict[str, Call]:
 
 
 def _missing(credentials: Credentials) -> Call:
-    """Return a call that verifies another token each time, always one that the cache has dropped."""
+    """Return a call that verifies another token each time. The cache has dropped all of them."""
     tokens = cycle([credentials.token() for _ in range(2 * 1024)])
     verify = credentials.verifier().verify
     return lambda: verify(next(tokens))

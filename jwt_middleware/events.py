@@ -39,8 +39,8 @@ class KeyDropped(NamedTuple):
     """A member of a JWK set cannot be used. The other keys of the set still work.
 
     `position` is its place in the set. `key_id` is its ``kid``, cut to 64 characters, if that is a
-    string. `for_signatures` is False if its ``use`` says that it is for something else. `url` is the URL
-    of a remote set.
+    string. `for_signatures` is False if its ``use`` says that it is for something else. `url` is
+    the URL of a remote set.
     """
 
     position: int
@@ -118,7 +118,7 @@ class KeysNotTried(NamedTuple):
 class KeyUnknown(NamedTuple):
     """A token names a key that a remote JWK set did not contain, so the set was fetched again.
 
-    `key_id` is what the token says, cut to 64 characters; nobody has verified it.
+    `key_id` is what the token says, cut to 64 characters. It is not verified.
     """
 
     url: str
@@ -156,7 +156,7 @@ class StoreFull(NamedTuple):
 
     @property
     def level(self) -> int:
-        """ERROR: until entries expire, nobody can refresh."""
+        """ERROR: until entries expire, clients cannot refresh."""
         return logging.ERROR
 
 

@@ -113,11 +113,11 @@ class JWTMiddleware:
             return self._respond(error, environ, _restarting(start_response, failure))
 
     def authenticate(self, environ: WSGIEnvironment, decision: Decision | None = None) -> None:
-        """Put the verified token of a request into environ; raises the `AuthError` if it is refused.
+        """Put the verified token of a request into environ; raise the `AuthError` if refused.
 
         An adapter that knows the view of the request passes a `decision` of its own. Without it the
-        policy decides. It sends no event of the refusal: answer it with ``error.get_response(environ)``,
-        which does.
+        policy decides. It sends no event of the refusal. Answer the refusal with
+        ``error.get_response(environ)``, which sends it.
         """
         # First of all, on every path: the application must not see what an outer layer left here.
         environ.pop(CLAIMS, None)
@@ -204,7 +204,10 @@ def _hint(error: AuthError, environ: WSGIEnvironment) -> str | None:
     if isinstance(error, OriginNotAllowed):
         return "this is a CORS preflight of an origin that is not in CORS(origins=[...])"
     if is_preflight(environ):
-        return "this is a CORS preflight; JWTMiddleware(..., cors=CORS(origins=[...])) answers preflights"
+        return (
+            "this is a CORS preflight; "
+            "JWTMiddleware(..., cors=CORS(origins=[...])) answers preflights"
+        )
     if (
         isinstance(error, MissingToken)
         and "mod_wsgi.version" in environ

@@ -21,7 +21,8 @@ MARGIN: Final = 300.0
 # gets an ``iat`` one second ahead. A token with a later ``iat`` would outlive the revocation of its
 # subject.
 MAX_AHEAD: Final = 60.0
-# A century: how long an entry is kept if nobody knows when the last token that it refuses expires.
+# A century. An entry is kept for so long if it is unknown when the last token that it refuses
+# expires.
 _FOREVER: Final = 36_525 * 86_400.0
 _MAX_ANSWERS: Final = 16_384
 _MAX_PUTS: Final = 5
@@ -40,7 +41,7 @@ class Revocations:
     as if none were revoked. `max_staleness`, in seconds, is how old an answer of the store may be:
     with 0 each request asks the store once. `clock` returns the seconds since the epoch.
 
-    The attribute `store` is the store with its failures handled, for other entries beside the
+    The attribute `store` is the store with its failures handled, for entries other than
     revocations. Raises `ConfigurationError` that names all problems.
     """
 

@@ -243,7 +243,7 @@ def _run(validate: Validator, token: AccessToken) -> None:
     try:
         answer = validate(token)
         if answer is not None:
-            # Nobody would read a verdict, await a coroutine or call another validator.
+            # A returned verdict would be ignored, and a returned coroutine would never run.
             raise TypeError(f"a validator returned {a(answer)}; it must raise or return None")
     except AuthError:
         raise

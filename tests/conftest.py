@@ -33,13 +33,6 @@ NOT_WHOLE = [-1, 1.0, 2**31, math.nan, "1", None, True, HUGE]
 NOT_SECONDS = [-1, -0.001, 2**31, math.inf, -math.inf, math.nan, "1", None, True, [1], HUGE]
 
 
-class Clock(FrozenClock):
-    """`FrozenClock` with the usual time. To be replaced by ``FrozenClock(NOW)``."""
-
-    def __init__(self, now=NOW):
-        super().__init__(now)
-
-
 class Flaky:
     """A store that counts round trips, and can be broken."""
 

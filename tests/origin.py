@@ -92,7 +92,7 @@ class Listener:
         # A twin of the socket, which stays the same when TLS takes the other one over.
         twin = link.dup()
         self._links.add(twin)
-        # Whatever the client does, be it to hang up in the middle, is no concern of a server's.
+        # A client may hang up in the middle of an answer. The server ignores that.
         with twin, suppress(OSError), link:
             self._serve(link, self._over)
         self._links.discard(twin)
@@ -229,7 +229,7 @@ def hang_in_body(origin, link, over, target):
 
 
 def gzipped(origin, link, over, target):
-    """Answer in an encoding that nobody has asked for."""
+    """Answer in an encoding that the client has not asked for."""
     link.sendall(whole(gzip.compress(origin.document()), b"Content-Encoding: gzip"))
 
 

@@ -56,7 +56,7 @@ def test_names_of_another_type_are_refused(argument, value):
 
 
 def test_null_is_refused_in_any_case():
-    """The message explains why nobody should list the origin null."""
+    """The message explains why the origin null must not be listed."""
     with pytest.raises(ConfigurationError, match="sandboxed"):
         CORS(["Null"])
 

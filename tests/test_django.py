@@ -194,7 +194,7 @@ def test_view_with_token_knows_the_client(site):
 
 
 def test_public_view_is_open(site):
-    """An open view runs without a token. It has no claims, also if there is a token, good or bad."""
+    """An open view runs without a token. It has no claims, also if the request has a token."""
     http = site()
 
     for headers in ({}, signed(), bearer("a.b.c"), {"Authorization": "Bearer a, b"}):

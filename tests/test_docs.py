@@ -150,7 +150,7 @@ def anchors(path):
 
 
 def test_links_between_documents_lead_somewhere():
-    """A relative link in a document points to a file, and its fragment to a heading of that file."""
+    """A relative link in a document points to a file, and its fragment to a heading of it."""
     links = [
         (path, *link)
         for path in DOCUMENTS

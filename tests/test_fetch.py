@@ -298,7 +298,7 @@ def events():
 
 @pytest.fixture
 def app(origin, make_verifier, clock, events):
-    """The house, with keys from the origin."""
+    """An application behind the middleware, with keys from the origin."""
     keys = RemoteJWKSet(
         origin.url, allow_http=True, timeout=TIMEOUT, clock=clock, on_event=events.append
     )
@@ -327,14 +327,14 @@ def test_fault_after_a_good_load_is_not_noticed(
     """Known keys stay in use, each attempt is one event, and pauses are kept."""
     get(app, token_of(old))
     origin.behaviour = behaviour
-    clock.now += 300
+    clock.tick(300)
     get(app, token_of(old))
     wait_for(events, 2)
     get(app, token_of(old))
     assert [type(event) for event in events] == [KeysRefreshed, KeyRefreshFailed]
     assert len(origin.received) == 2
     origin.behaviour, origin.keys = "ok", [new, old]
-    clock.now += 60
+    clock.tick(60)
     get(app, token_of(old))
     wait_for(events, 3)
 
@@ -353,7 +353,7 @@ def test_fault_before_any_load_is_503_until_it_ends(
     assert 1 <= int(response.headers["Retry-After"]) <= 30
     assert [type(event) for event in events] == [KeyRefreshFailed]
     origin.behaviour = "ok"
-    clock.now += 30
+    clock.tick(30)
 
     assert get(app, token_of(old)).json["sub"] == "alice"
 
@@ -369,7 +369,7 @@ def test_fault_while_a_new_key_is_looked_for_is_503(
     assert 1 <= int(response.headers["Retry-After"]) <= 30
     get(app, token_of(old))
     origin.behaviour = "ok"
-    clock.now += 30
+    clock.tick(30)
 
     assert get(app, token_of(new)).json["sub"] == "alice"
 
@@ -388,10 +388,10 @@ def test_cache_control_moves_the_refresh(origin, app, events, old, clock, token_
     """A server that declares its keys fresh for ten minutes is not asked before, and asked then."""
     origin.cache_control = ["max-age=600"]
     get(app, token_of(old))
-    clock.now += 599
+    clock.tick(599)
     get(app, token_of(old))
     assert len(origin.received) == 1
-    clock.now += 1
+    clock.tick(1)
     get(app, token_of(old))
     wait_for(events, 2)
 

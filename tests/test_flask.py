@@ -94,7 +94,7 @@ def test_view_with_token_knows_the_client(http):
 
 
 def test_public_view_is_open(http):
-    """An open view runs without a token. It has no claims, also if there is a token, good or bad."""
+    """An open view runs without a token. It has no claims, also if the request has a token."""
     http = http()
 
     for headers in ({}, signed(), bearer("a.b.c"), {"Authorization": "Bearer a, b"}):

@@ -14,8 +14,8 @@ import pytest
 from joserfc import jws
 from joserfc.jwk import OctKey, RSAKey
 
-from jwt_middleware import AuthError, RemoteJWKSet
-from tests.conftest import Site, bearer, client
+from jwt_middleware import RemoteJWKSet
+from tests.conftest import Site, bearer, client, refused
 
 PAGE = Path(__file__).parents[1] / "docs" / "identity-providers.md"
 HEADING = re.compile(r"^##+ (.+)$", re.MULTILINE)
@@ -31,7 +31,7 @@ CLIENT_SECRET = OctKey.import_key(
     "a client's secret, which providers sign with as well: more than sixty-four bytes"
 )
 ANY_HEADER = jws.JWSRegistry(algorithms=["RS256", "HS256", "HS512"], strict_check_header=False)
-CERTIFICATE = "MIIDBTCCAe2gAwIBAgIQ"  # Nobody reads it.
+CERTIFICATE = "MIIDBTCCAe2gAwIBAgIQ"  # It is not read.
 
 
 def jwk(kid, key=PUBLISHED, **members):
@@ -344,13 +344,6 @@ def verifier_of(title, provider):
     return run(title, Site(provider.documents))["verifier"]
 
 
-def refusal(verifier, token):
-    """Return the reason why a token is refused."""
-    with pytest.raises(AuthError) as caught:
-        verifier.verify(token)
-    return caught.value.reason
-
-
 GOOD = [
     pytest.param("Any provider", PLAIN, {}, id="any"),
     pytest.param("Keycloak", KEYCLOAK, {}, id="keycloak"),
@@ -651,7 +644,7 @@ BAD = [
 @pytest.mark.parametrize(("title", "provider", "header", "claims", "reason"), BAD)
 def test_recipe_refuses_the_provider_s_other_tokens(title, provider, header, claims, reason):
     """Tokens of the same provider for another purpose, API, client or tenant are refused."""
-    assert refusal(verifier_of(title, provider), provider.token(header, claims)) == reason
+    assert refused(verifier_of(title, provider), provider.token(header, claims))[0] == reason
 
 
 @pytest.mark.parametrize(
@@ -685,7 +678,7 @@ def test_recipe_refuses_the_provider_s_other_tokens(title, provider, header, cla
 )
 def test_recipe_refuses_tokens_that_it_cannot_verify(title, provider, token, reason):
     """Opaque and encrypted tokens are refused, and those of another issuer's key."""
-    assert refusal(verifier_of(title, provider), token) == reason
+    assert refused(verifier_of(title, provider), token)[0] == reason
 
 
 @pytest.mark.parametrize(
@@ -755,10 +748,9 @@ def test_recipe_fetches_nothing_before_it_needs_it(title):
 @pytest.mark.parametrize(("title", "provider", "claims"), GOOD)
 def test_recipe_believes_only_published_keys(title, provider, claims):
     """A token of the right shape that another key has signed is refused."""
-    assert (
-        refusal(verifier_of(title, provider), provider.token(claims=claims, key=ANOTHER))
-        == "signature_invalid"
-    )
+    token = provider.token(claims=claims, key=ANOTHER)
+
+    assert refused(verifier_of(title, provider), token) == ("signature_invalid", None)
 
 
 def test_each_recipe_has_a_provider_here():

@@ -87,7 +87,7 @@ def public_half(key):
 
 
 def compact(header, payload="{}", signature="x"):
-    """Return three segments that hold this text, signed by nobody."""
+    """Return three segments that contain this text, without a valid signature."""
     return ".".join(map(base64url, (header, payload, signature)))
 
 
@@ -151,7 +151,7 @@ def test_decode_base64url_knows_one_spelling(value):
 )
 def test_decode_base64url_refuses_another_spelling(text):
     """Padding, unused bits, plain base64 and white space are refused (RFC 7515 §2)."""
-    with pytest.raises(ValueError):  # noqa: PT011  # Its message is nobody's business.
+    with pytest.raises(ValueError):  # noqa: PT011  # The message does not matter.
         decode_base64url(text)
 
 

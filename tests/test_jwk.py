@@ -1,4 +1,4 @@
-"""Reading JWK sets: each reason to drop a member, and that good keys beside it keep working."""
+"""Reading JWK sets: each reason to drop a member, and that the good keys keep working."""
 
 import json
 from contextlib import suppress
@@ -190,7 +190,7 @@ MALFORMED = [
 
 @pytest.mark.parametrize(("member", "problem"), MALFORMED)
 def test_bad_member_is_dropped_alone(member, problem):
-    """A bad member is reported with its problem, and the keys beside it still verify."""
+    """A bad member is reported with its problem, and the other keys of the set still verify."""
     keys, dropped = read_jwk_set(
         {"keys": [JWKS["RSA"], member, JWKS["P-256"], JWKS["Ed25519"]]}, ASYMMETRIC
     )
@@ -311,7 +311,7 @@ def test_secret_needs_as_many_bytes_as_its_hash(length, alg, expected):
 
 @pytest.mark.parametrize("k", [..., None, 5, "a" * 41, "a" * 43 + "=", ["a" * 43]])
 def test_secret_that_is_malformed_is_dropped(k):
-    """A secret that is not canonical base64url is dropped, and the one beside it works."""
+    """A secret that is not canonical base64url is dropped, and the other secret still works."""
     bad = {
         name: value
         for name, value in {"kty": "oct", "k": k, "kid": "bad"}.items()

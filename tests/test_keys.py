@@ -275,7 +275,7 @@ def test_jwk_set_takes_document_or_text(jwk, form):
 
 
 def test_jwk_set_drops_bad_members_with_an_event_each(jwk):
-    """Good keys beside bad ones keep working, and each bad one is reported."""
+    """Each bad key is reported, and the good keys of the same set keep working."""
     events = []
 
     keys = JWKSet({"keys": [jwk, 5, jwk | {"kid": "x", "use": "enc"}]}, on_event=events.append)

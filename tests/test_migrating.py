@@ -1,4 +1,4 @@
-"""Moving from other libraries: each step of the example runs, and old tokens are accepted safely."""
+"""Moving from other libraries: each step of the example runs, and old tokens are safe."""
 
 import base64
 import json

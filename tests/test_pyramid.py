@@ -192,7 +192,7 @@ def test_public_view_knows_a_good_token(config, site):
 
 
 def test_policy_of_the_middleware_comes_first(config, site):
-    """Without a `delegate` rule the middleware needs a token for every path, also for open views."""
+    """Without a `delegate` rule the middleware needs a token for every path and view."""
     add(config, secret, permission=NO_PERMISSION_REQUIRED)
 
     assert site(policy=Policy()).get("/", status=401).json["reason"] == "token_missing"

@@ -20,7 +20,7 @@ from jwt_middleware import (
 )
 from jwt_middleware.events import StoreFailed
 from jwt_middleware.revocations import entry_key
-from tests.conftest import AUDIENCE, ISSUER, NOW, bearer, client, good_claims, sign_raw
+from tests.conftest import AUDIENCE, ISSUER, NOW, bearer, client, make_token
 
 
 @pytest.fixture
@@ -45,8 +45,8 @@ def verifier(make_verifier, revocations):
     return make_verifier(revocations=revocations)
 
 
-def signed(**changes):
-    return sign_raw(good_claims(**({"exp": NOW + 10**6} | changes)))
+def lasting_token(**changes):
+    return make_token(**{"exp": NOW + 10**6} | changes)
 
 
 def outcome(verifier, token):
@@ -59,29 +59,29 @@ def outcome(verifier, token):
 
 def test_revoked_token_is_refused_also_out_of_the_cache(verifier, revocations):
     """One token is refused at once. Another token of the same subject is not."""
-    token = signed()
+    token = lasting_token()
     revocations.revoke(verifier.verify(token))
 
     assert outcome(verifier, token) == "token_revoked"
-    assert outcome(verifier, signed(jti="t2")) == "alice"
+    assert outcome(verifier, lasting_token(jti="t2")) == "alice"
 
 
 def test_twins_of_a_revoked_token_are_refused_too(verifier, revocations):
     """A token is identified by its ``jti``, so another text of it is refused too."""
-    revocations.revoke(verifier.verify(signed()))
+    revocations.revoke(verifier.verify(lasting_token()))
 
-    assert outcome(verifier, signed(extra="x")) == "token_revoked"
+    assert outcome(verifier, lasting_token(extra="x")) == "token_revoked"
 
 
 def test_same_id_of_another_issuer_is_another_token(make_verifier, revocations):
     """Ids are unique only within an issuer, and ("a", "1x") is not ("a1", "x")."""
     verifier = make_verifier(issuer=None, revocations=revocations)
-    revocations.revoke(verifier.verify(signed(iss="https://a.example", jti="1x")))
+    revocations.revoke(verifier.verify(lasting_token(iss="https://a.example", jti="1x")))
 
-    assert outcome(verifier, signed(iss="https://a.example1", jti="x")) == "alice"
-    assert outcome(verifier, signed(iss="https://b.example", jti="1x")) == "alice"
-    assert outcome(verifier, signed(iss=None, jti="1x")) == "alice"
-    assert outcome(verifier, signed(iss="https://a.example", jti="1x")) == "token_revoked"
+    assert outcome(verifier, lasting_token(iss="https://a.example1", jti="x")) == "alice"
+    assert outcome(verifier, lasting_token(iss="https://b.example", jti="1x")) == "alice"
+    assert outcome(verifier, lasting_token(iss=None, jti="1x")) == "alice"
+    assert outcome(verifier, lasting_token(iss="https://a.example", jti="1x")) == "token_revoked"
 
 
 def test_revoked_session_refuses_all_its_tokens(verifier, revocations):
@@ -89,14 +89,14 @@ def test_revoked_session_refuses_all_its_tokens(verifier, revocations):
     revocations.revoke_session(ISSUER, "s1")
 
     assert (
-        outcome(verifier, signed(sid="s1"))
-        == outcome(verifier, signed(sid="s1", jti="t2"))
+        outcome(verifier, lasting_token(sid="s1"))
+        == outcome(verifier, lasting_token(sid="s1", jti="t2"))
         == "token_revoked"
     )
     assert (
-        outcome(verifier, signed(sid="s2"))
-        == outcome(verifier, signed())
-        == outcome(verifier, signed(sid=5))
+        outcome(verifier, lasting_token(sid="s2"))
+        == outcome(verifier, lasting_token())
+        == outcome(verifier, lasting_token(sid=5))
         == "alice"
     )
 
@@ -117,36 +117,38 @@ def test_revoked_subject_refuses_all_tokens_issued_before(
     """`revoke_subject` refuses tokens that were issued until now, and no later ones."""
     revocations.revoke_subject(ISSUER, "alice")
 
-    assert outcome(verifier, signed(iat=issued_at)) == expected
-    assert outcome(verifier, signed(iat=issued_at, sub="bob")) == "bob"
+    assert outcome(verifier, lasting_token(iat=issued_at)) == expected
+    assert outcome(verifier, lasting_token(iat=issued_at, sub="bob")) == "bob"
 
 
 def test_token_without_id_is_refused(verifier, revocations):
     """A token that could not be revoked is refused: without ``jti`` or with an empty one."""
     assert (
-        outcome(verifier, signed(jti=None)) == outcome(verifier, signed(jti="")) == "claim_missing"
+        outcome(verifier, lasting_token(jti=None))
+        == outcome(verifier, lasting_token(jti=""))
+        == "claim_missing"
     )
 
 
 def test_token_without_id_cannot_be_revoked(make_verifier, revocations):
     """`revoke` raises, because it could not have any effect."""
     with pytest.raises(ValueError, match="jti"):
-        revocations.revoke(make_verifier().verify(signed(jti=None)))
+        revocations.revoke(make_verifier().verify(lasting_token(jti=None)))
 
 
 def test_text_of_a_token_is_not_revoked(revocations):
     """The text was not verified, so its ``jti`` may be that of another token."""
     with pytest.raises(TypeError, match=r"^token: a str is not an AccessToken; pass one"):
-        revocations.revoke(sign_raw(good_claims()))
+        revocations.revoke(make_token())
 
 
 def test_revocation_outlives_the_token(verifier, revocations, clock):
     """The entry is kept until a verifier with leeway refuses the token as expired."""
-    token = signed(exp=NOW + 100)
+    token = lasting_token(exp=NOW + 100)
     revocations.revoke(verifier.verify(token))
-    clock.now += 104
+    clock.tick(104)
     assert outcome(verifier, token) == "token_revoked"
-    clock.now += 1
+    clock.tick(1)
 
     assert outcome(verifier, token) == "token_expired"
 
@@ -161,7 +163,7 @@ def test_store_sees_no_token_and_no_claim(make_verifier, clock):
             super().put(key, value, expires_at)
 
     revocations = Revocations(Recorder(clock=clock), clock=clock)
-    revocations.revoke(make_verifier().verify(signed(sid="s1")))
+    revocations.revoke(make_verifier().verify(lasting_token(sid="s1")))
     revocations.revoke_session(ISSUER, "s1")
     revocations.revoke_subject(ISSUER, "alice")
 
@@ -171,7 +173,7 @@ def test_store_sees_no_token_and_no_claim(make_verifier, clock):
 
 def test_check_is_one_round_trip(verifier, store):
     """Token, session and subject are looked up together, once per request."""
-    token = signed(sid="s1")
+    token = lasting_token(sid="s1")
     for _ in range(3):
         verifier.verify(token)
 
@@ -180,8 +182,8 @@ def test_check_is_one_round_trip(verifier, store):
 
 def test_bad_token_asks_nothing(verifier, store, clock):
     """A token is looked up only if it passes all other checks."""
-    outcome(verifier, signed(exp=NOW - 10))
-    outcome(verifier, signed(aud="x"))
+    outcome(verifier, lasting_token(exp=NOW - 10))
+    outcome(verifier, lasting_token(aud="x"))
 
     assert store.trips == 0
 
@@ -207,7 +209,7 @@ OUTAGES = pytest.mark.parametrize(
 def test_outage_is_503_where_it_refuses(verifier, store, failure):
     """Whether the token is revoked is unknown, so it is neither 401 nor 500."""
     store.failure = failure
-    response = client(verifier).get("/", headers=bearer(signed()), status=503)
+    response = client(verifier).get("/", headers=bearer(lasting_token()), status=503)
 
     assert response.json["reason"] == "store_unavailable"
     assert response.headers["Retry-After"] == "1"
@@ -222,7 +224,7 @@ def test_outage_lets_tokens_pass_where_it_allows(
     verifier = make_verifier(revocations=make_revocations(on_failure="allow"))
     store.failure = failure
 
-    assert {outcome(verifier, signed()) for _ in range(100)} == {"alice"}
+    assert {outcome(verifier, lasting_token()) for _ in range(100)} == {"alice"}
     assert [(type(event), event.operation, event.allowed) for event in events] == [
         (StoreFailed, "get_many", True)
     ]
@@ -235,8 +237,8 @@ def test_events_of_an_outage_are_one_per_interval(
     verifier = make_verifier(revocations=make_revocations(on_failure="allow"))
     store.failure = OSError("refused")
     for _ in range(100):
-        verifier.verify(signed())
-        clock.now += 0.25
+        verifier.verify(lasting_token())
+        clock.tick(0.25)
 
     assert len(events) == 3
 
@@ -245,58 +247,58 @@ def test_store_is_not_asked_during_a_pause(verifier, store, clock):
     """An outage costs one time-out per pause, not one per request."""
     store.failure = OSError("refused")
     for _ in range(10):
-        outcome(verifier, signed())
+        outcome(verifier, lasting_token())
     assert store.trips == 1
-    clock.now += 0.5
-    outcome(verifier, signed())
+    clock.tick(0.5)
+    outcome(verifier, lasting_token())
     assert store.trips == 2
     store.failure = None
-    clock.now += 0.5
+    clock.tick(0.5)
 
-    assert outcome(verifier, signed()) == "alice"
-    assert outcome(verifier, signed()) == "alice"
+    assert outcome(verifier, lasting_token()) == "alice"
+    assert outcome(verifier, lasting_token()) == "alice"
 
 
 def test_only_one_request_tries_a_failing_store(verifier, store, clock):
     """While one request tries the store again, the others are answered at once."""
     store.failure = OSError("refused")
-    outcome(verifier, signed())
-    clock.now += 0.5
+    outcome(verifier, lasting_token())
+    clock.tick(0.5)
     seen = []
     store.store.get_many = lambda keys: (
-        seen.append(outcome(verifier, signed())) or [None] * len(keys)
+        seen.append(outcome(verifier, lasting_token())) or [None] * len(keys)
     )
     store.failure = None
 
-    assert outcome(verifier, signed()) == "alice"
+    assert outcome(verifier, lasting_token()) == "alice"
     assert seen == ["store_unavailable"]
 
 
 def test_clock_that_goes_back_does_not_prolong_an_outage(verifier, store, clock):
     """The pause ends if the clock is set back."""
     store.failure = OSError("refused")
-    outcome(verifier, signed())
+    outcome(verifier, lasting_token())
     store.failure = None
-    clock.now -= 3600
+    clock.tick(-3600)
 
-    assert outcome(verifier, signed(iat=NOW - 7200)) == "alice"
+    assert outcome(verifier, lasting_token(iat=NOW - 7200)) == "alice"
 
 
 def test_outage_undoes_no_revocation(verifier, revocations, store, clock):
     """After the outage a revoked token is refused again."""
-    token = signed()
+    token = lasting_token()
     revocations.revoke(verifier.verify(token))
     store.failure = OSError("refused")
     outcome(verifier, token)
     store.failure = None
-    clock.now += 0.5
+    clock.tick(0.5)
 
     assert outcome(verifier, token) == "token_revoked"
 
 
 def test_revocation_that_is_not_stored_raises(verifier, revocations, store, events):
     """The caller learns that the logout failed."""
-    token = verifier.verify(signed())
+    token = verifier.verify(lasting_token())
     store.failure = OSError("refused")
     with pytest.raises(Unavailable):
         revocations.revoke(token)
@@ -309,7 +311,7 @@ def test_outage_is_logged_without_a_traceback(store, clock, make_verifier, caplo
     verifier = make_verifier(revocations=Revocations(store, clock=clock))
     store.failure = OSError("refused")
     with caplog.at_level(logging.INFO, "jwt_middleware"):
-        outcome(verifier, signed())
+        outcome(verifier, lasting_token())
 
     (record,) = caplog.records
     assert (
@@ -327,18 +329,18 @@ def test_subject_entry_that_nobody_wrote_refuses(verifier, store, entry):
     """An entry that `revoke_subject` cannot have written revokes all tokens of the subject."""
     store.failure = [None, None, entry]
 
-    assert outcome(verifier, signed()) == ("alice" if entry is None else "token_revoked")
+    assert outcome(verifier, lasting_token()) == ("alice" if entry is None else "token_revoked")
 
 
 def test_staleness_saves_round_trips(make_verifier, make_revocations, store, clock):
     """A token is looked up once per `max_staleness`."""
     verifier = make_verifier(revocations=make_revocations(max_staleness=5))
     for _ in range(3):
-        verifier.verify(signed())
-        verifier.verify(signed(jti="t2"))
+        verifier.verify(lasting_token())
+        verifier.verify(lasting_token(jti="t2"))
     assert store.trips == 2
-    clock.now += 5
-    verifier.verify(signed())
+    clock.tick(5)
+    verifier.verify(lasting_token())
 
     assert store.trips == 3
 
@@ -347,10 +349,10 @@ def test_staleness_bounds_how_long_a_revoked_token_lives(make_verifier, make_rev
     """Revocations of others apply after the interval, and our own at once."""
     here, there = make_revocations(max_staleness=5), make_revocations()
     verifier = make_verifier(revocations=here)
-    first, second = signed(), signed(jti="t2")
+    first, second = lasting_token(), lasting_token(jti="t2")
     there.revoke(verifier.verify(first))
     assert outcome(verifier, first) == "alice"
-    clock.now += 5
+    clock.tick(5)
     assert outcome(verifier, first) == "token_revoked"
     here.revoke(verifier.verify(second))
 
@@ -360,9 +362,9 @@ def test_staleness_bounds_how_long_a_revoked_token_lives(make_verifier, make_rev
 def test_answer_from_the_future_is_not_used(make_verifier, make_revocations, store, clock):
     """If the clock is set back, remembered answers do not become newer."""
     verifier = make_verifier(revocations=make_revocations(max_staleness=5))
-    verifier.verify(signed())
-    clock.now -= 1
-    verifier.verify(signed(iat=NOW - 10))
+    verifier.verify(lasting_token())
+    clock.tick(-1)
+    verifier.verify(lasting_token(iat=NOW - 10))
 
     assert store.trips == 2
 
@@ -374,7 +376,7 @@ def test_answer_from_before_a_revocation_is_not_remembered(
     """A check that waits for the store during `revoke` does not remember its old answer."""
     revocations = make_revocations(max_staleness=5)
     verifier = make_verifier(revocations=revocations)
-    token, ask, put = verifier.verify(signed()), store.store.get_many, store.store.put
+    token, ask, put = verifier.verify(lasting_token()), store.store.get_many, store.store.put
 
     def put_then_fail(*arguments):
         put(*arguments)
@@ -391,10 +393,10 @@ def test_answer_from_before_a_revocation_is_not_remembered(
         return answer
 
     store.store.get_many, store.store.put = revoke_meanwhile, put_then_fail
-    clock.now += 5
+    clock.tick(5)
 
-    assert outcome(verifier, signed()) == "alice"
-    assert outcome(verifier, signed()) == "token_revoked"
+    assert outcome(verifier, lasting_token()) == "alice"
+    assert outcome(verifier, lasting_token()) == "token_revoked"
 
 
 @pytest.mark.parametrize(
@@ -405,7 +407,7 @@ def test_token_dated_ahead_is_refused_where_subjects_are_revoked(
     verifier, make_verifier, ahead, expected
 ):
     """`revoke_subject` would not cover it. Clocks may differ by a minute and the leeway."""
-    token = signed(iat=NOW + ahead, exp=NOW + 10**10)
+    token = lasting_token(iat=NOW + ahead, exp=NOW + 10**10)
 
     assert outcome(verifier, token) == expected
     assert outcome(make_verifier(), token) == "alice"
@@ -413,9 +415,9 @@ def test_token_dated_ahead_is_refused_where_subjects_are_revoked(
 
 def test_clock_set_back_undoes_no_revocation_of_a_subject(verifier, revocations, clock):
     """A second call at an earlier time does not undo the first one."""
-    token = signed(iat=NOW - 50)
+    token = lasting_token(iat=NOW - 50)
     revocations.revoke_subject(ISSUER, "alice")
-    clock.now -= 100
+    clock.tick(-100)
     revocations.revoke_subject(ISSUER, "alice")
 
     assert outcome(verifier, token) == "token_revoked"
@@ -424,11 +426,11 @@ def test_clock_set_back_undoes_no_revocation_of_a_subject(verifier, revocations,
 def test_subject_whose_entry_nobody_wrote_is_revoked_as_of_now(verifier, revocations, store, clock):
     """Revoking again repairs the entry: older tokens are refused, and new ones accepted."""
     store.put(entry_key("subject", ISSUER, "alice"), "nonsense", NOW + 10**6)
-    assert outcome(verifier, signed(iat=NOW + 1)) == "token_revoked"
+    assert outcome(verifier, lasting_token(iat=NOW + 1)) == "token_revoked"
     revocations.revoke_subject(ISSUER, "alice")
 
-    assert outcome(verifier, signed(iat=NOW)) == "token_revoked"
-    assert outcome(verifier, signed(iat=NOW + 1)) == "alice"
+    assert outcome(verifier, lasting_token(iat=NOW)) == "token_revoked"
+    assert outcome(verifier, lasting_token(iat=NOW + 1)) == "alice"
 
 
 def test_slow_revocation_covers_what_was_issued_meanwhile(verifier, revocations, store, clock):
@@ -436,14 +438,14 @@ def test_slow_revocation_covers_what_was_issued_meanwhile(verifier, revocations,
     put = store.store.put
 
     def put_slowly(*arguments):
-        clock.now += 1 if clock.now < NOW + 2 else 0
+        clock.tick(1 if clock.now < NOW + 2 else 0)
         put(*arguments)
 
     store.store.put = put_slowly
     revocations.revoke_subject(ISSUER, "alice")
 
-    assert outcome(verifier, signed(iat=NOW + 2)) == "token_revoked"
-    assert outcome(verifier, signed(iat=NOW + 3)) == "alice"
+    assert outcome(verifier, lasting_token(iat=NOW + 2)) == "token_revoked"
+    assert outcome(verifier, lasting_token(iat=NOW + 3)) == "alice"
 
 
 def test_revocation_that_is_always_too_slow_raises(revocations, store, clock):
@@ -451,7 +453,7 @@ def test_revocation_that_is_always_too_slow_raises(revocations, store, clock):
     put = store.store.put
 
     def put_slowly(*arguments):
-        clock.now += 1
+        clock.tick(1)
         put(*arguments)
 
     store.store.put = put_slowly
@@ -463,10 +465,10 @@ def test_revocation_that_is_always_too_slow_raises(revocations, store, clock):
 
 def test_token_that_expires_after_centuries_can_be_revoked(verifier, revocations, store, clock):
     """No entry is kept for longer than a century."""
-    revocations.revoke(verifier.verify(signed(exp=2**63)))
-    clock.now += 36_525 * 86_400 - 1
+    revocations.revoke(verifier.verify(lasting_token(exp=2**63)))
+    clock.tick(36_525 * 86_400 - 1)
     assert store.get(entry_key("token", ISSUER, "t1")) == "revoked"
-    clock.now += 1
+    clock.tick(1)
 
     assert store.get(entry_key("token", ISSUER, "t1")) is None
 
@@ -534,8 +536,8 @@ def test_session_and_subject_may_be_called_none(verifier, revocations):
     revocations.revoke_session(ISSUER, "None")
     revocations.revoke_subject(ISSUER, "None")
 
-    assert outcome(verifier, signed(sub=None)) is None
-    assert outcome(verifier, signed(sid="None")) == "token_revoked"
+    assert outcome(verifier, lasting_token(sub=None)) is None
+    assert outcome(verifier, lasting_token(sid="None")) == "token_revoked"
 
 
 def test_revocation_that_fails_is_never_allowed(make_revocations, store, events, clock):
@@ -544,7 +546,7 @@ def test_revocation_that_fails_is_never_allowed(make_revocations, store, events,
     store.failure = OSError("down")
     with pytest.raises(Unavailable):
         revocations.revoke_session(ISSUER, "s1")
-    clock.now += 10
+    clock.tick(10)
     with pytest.raises(Unavailable):
         revocations.revoke_subject(ISSUER, "alice")
 
@@ -557,15 +559,15 @@ def test_revocation_that_fails_is_never_allowed(make_revocations, store, events,
 def test_what_never_expires_stays_revoked(make_verifier, revocations, clock):
     """Without a known expiry, tokens, sessions and subjects are refused for good."""
     verifier = make_verifier(revocations=revocations, require=())
-    revocations.revoke(verifier.verify(signed(exp=None)))
+    revocations.revoke(verifier.verify(lasting_token(exp=None)))
     revocations.revoke_session(ISSUER, "s1")
     revocations.revoke_subject(ISSUER, "bob")
-    clock.now += 20 * 365 * 86_400
+    clock.tick(20 * 365 * 86_400)
 
     for token in (
-        signed(exp=None),
-        signed(exp=None, jti="t2", sid="s1"),
-        signed(exp=None, jti="t3", sub="bob"),
+        lasting_token(exp=None),
+        lasting_token(exp=None, jti="t2", sid="s1"),
+        lasting_token(exp=None, jti="t3", sub="bob"),
     ):
         assert outcome(verifier, token) == "token_revoked"
 

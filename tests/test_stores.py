@@ -31,8 +31,9 @@ from jwt_middleware import (
 )
 from jwt_middleware.events import StoreExposed, StoreFailed, StoreFull
 from jwt_middleware.stores import GuardedStore
+from jwt_middleware.testing import FrozenClock
 from jwt_middleware.testing.store_contract import ENDED, LATER, StoreContract
-from tests.conftest import Clock
+from tests.conftest import NOW
 from tests.origin import identity
 from tests.servers import REDIS_SERVERS, free_port, redis_server
 
@@ -103,7 +104,7 @@ def alive(references):
 )
 def test_memory_store_is_a_dict_with_expiries(steps):
     """After any steps in any order it answers like a plain dict that checks each expiry."""
-    clock = Clock()
+    clock = FrozenClock(NOW)
     store, model = MemoryStore(clock=clock), {}
     for number, (step, key, seconds) in enumerate(steps):
         there = model.get(key, ("", 0))
@@ -118,7 +119,7 @@ def test_memory_store_is_a_dict_with_expiries(steps):
         elif step == "get":
             assert store.get(key) == there
         else:
-            clock.now += abs(seconds)
+            clock.tick(abs(seconds))
 
 
 def test_full_memory_store_refuses_new_entries_and_keeps_what_it_has(clock):
@@ -166,7 +167,7 @@ def test_full_memory_store_has_room_once_entries_expire(clock):
     store.put("a", "a", clock.now + 10)
     store.put("a", "a", clock.now + 100)
     store.put("b", "b", clock.now + 50)
-    clock.now += 50
+    clock.tick(50)
     store.add("c", "c", clock.now + 60)
 
     assert store.get_many("abc") == ["a", None, "c"]
@@ -178,7 +179,7 @@ def test_full_memory_store_finds_room_behind_old_expiries(clock):
     for seconds in (10, 9, 8, 7, 100):
         store.put("a", "a", clock.now + seconds)
     store.put("b", "b", clock.now + 20)
-    clock.now += 20
+    clock.tick(20)
     store.put("c", "c", clock.now + 10)
 
     assert store.get_many("abc") == ["a", None, "c"]
@@ -203,7 +204,7 @@ def test_memory_store_forgets_what_has_expired(clock):
         store.put(key, "x", clock.now + 10)
     del key
     assert alive(old) == 1000
-    clock.now += 10
+    clock.tick(10)
     for number in range(1000):
         store.put(f"new{number}", "x", clock.now + 10)
 
@@ -222,7 +223,7 @@ def test_memory_store_takes_no_memory_for_old_expiries(clock):
     del later, earlier
 
     assert alive(keys) <= 2 * 2 + 64
-    clock.now += 5000
+    clock.tick(5000)
     for _ in range(50):
         store.put("c", "x", clock.now + 1)
     assert alive(keys) == 0
@@ -308,7 +309,7 @@ def test_guarded_store_emits_one_event_per_interval(clock, events):
     """Failures of all operations share the interval of ten seconds."""
     store = GuardedStore(flawed(OSError("down")), on_event=events.append, clock=clock)
     for step in (0, 9, 1):
-        clock.now += step
+        clock.tick(step)
         for call in (store.get, store.get_many):
             with pytest.raises(Unavailable):
                 call("a")
@@ -436,7 +437,7 @@ def test_sqlite_store_forgets_what_has_expired(path, clock):
     store = SQLiteStore(path, clock=clock)
     for number in range(60):
         store.put(f"old{number}", "x", clock.now + 10)
-    clock.now += 10
+    clock.tick(10)
     left = []
     with closing(sqlite3.connect(path)) as observer:
         for number in range(3):

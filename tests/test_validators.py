@@ -81,7 +81,7 @@ def test_rfc9068_asks_for_each_claim(name):
 
 
 def test_rfc9068_wants_a_client_id_that_is_a_string():
-    """A client_id of another type identifies nobody."""
+    """A client_id of another type does not identify a client."""
     assert refusal(rfc9068, PROFILE | {"client_id": 5}, {"typ": "at+jwt"}) == (
         "claim_invalid",
         "client_id",

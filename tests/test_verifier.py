@@ -1,6 +1,5 @@
 """`Verifier`: the order of the checks, each check, the cache, and what construction refuses."""
 
-import json
 import math
 
 import pytest
@@ -20,19 +19,23 @@ from jwt_middleware import (
 )
 from jwt_middleware.keys.key_set import KeySet
 from jwt_middleware.validators import claim_is
-from tests.conftest import AUDIENCE, ISSUER, NOW, SECRET, Clock, good_claims, sign_raw
-
-
-def refusal(verifier, token):
-    """Return reason and claim with which the verifier refuses a token."""
-    with pytest.raises(AuthError) as caught:
-        verifier.verify(token)
-    return caught.value.reason, caught.value.claim
+from tests.conftest import (
+    AUDIENCE,
+    ISSUER,
+    NOT_SECONDS,
+    NOT_WHOLE,
+    NOW,
+    SECRET,
+    good_claims,
+    make_token,
+    refused,
+    sign_raw,
+)
 
 
 def test_good_token_gives_its_claims(verifier):
     """What was signed is what is returned."""
-    token = verifier.verify(sign_raw(good_claims(role="admin")))
+    token = verifier.verify(make_token(role="admin"))
 
     assert token.claims == good_claims(role="admin")
     assert token.header == {"alg": "HS256"}
@@ -261,12 +264,7 @@ def test_good_token_gives_its_claims(verifier):
 )
 def test_token_with_one_fault_is_refused_for_it(verifier, header, payload, expected):
     """Each fault has its reason, even under a good signature."""
-    assert (
-        refusal(
-            verifier, sign_raw(payload, header if isinstance(header, str) else json.dumps(header))
-        )
-        == expected
-    )
+    assert refused(verifier, sign_raw(payload, header)) == expected
 
 
 @pytest.mark.parametrize(
@@ -307,12 +305,11 @@ def test_token_has_one_spelling(verifier, respell):
     token = next(
         token
         for number in range(10_000)
-        if {"-", "_"} <= set(token := sign_raw(good_claims(jti=str(number))))
-        and token[-1] in "AEIMQUYcgkosw"
+        if {"-", "_"} <= set(token := make_token(jti=str(number))) and token[-1] in "AEIMQUYcgkosw"
     )
     verifier.verify(token)
 
-    assert refusal(verifier, respell(token))[0] in {"token_malformed", "credentials_malformed"}
+    assert refused(verifier, respell(token))[0] in {"token_malformed", "credentials_malformed"}
 
 
 @given(st.text(max_size=200) | st.from_regex(r"\A[\w-]{0,40}(\.[\w-]{0,40}){0,4}\Z"))
@@ -339,20 +336,20 @@ def test_order_is_issuer_then_key_then_signature_then_claims(make_verifier):
     ]
 
     for header, claims, reason in faults:
-        forged = sign_raw(claims, json.dumps(header), secret="another secret")
-        assert refusal(verifier, forged)[0] == reason
-    assert refusal(verifier, sign_raw(good_claims(aud="x", exp=1)))[0] == "audience_mismatch"
-    assert refusal(verifier, sign_raw(good_claims(exp=1)))[0] == "token_expired"
+        forged = sign_raw(claims, header, secret="another secret")
+        assert refused(verifier, forged)[0] == reason
+    assert refused(verifier, make_token(aud="x", exp=1))[0] == "audience_mismatch"
+    assert refused(verifier, make_token(exp=1))[0] == "token_expired"
 
 
 def test_size_comes_before_everything(make_verifier):
     """A token over the limit is refused before anything else is checked."""
-    token = sign_raw(good_claims())
+    token = make_token()
     verifier = make_verifier(max_token_bytes=len(token))
     verifier.verify(token)
 
-    assert refusal(verifier, token + "a") == ("token_too_large", None)
-    assert refusal(verifier, "ä" * 1_000_000) == ("token_too_large", None)
+    assert refused(verifier, token + "a") == ("token_too_large", None)
+    assert refused(verifier, "ä" * 1_000_000) == ("token_too_large", None)
 
 
 @pytest.mark.parametrize(
@@ -373,12 +370,12 @@ def test_times_allow_for_leeway(make_verifier, clock, claims, moment, good):
     """A token is good from nbf - leeway until just before exp + leeway."""
     verifier = make_verifier(leeway=5)
     clock.now = moment
-    token = sign_raw(good_claims(**claims))
+    token = make_token(**claims)
 
     if good:
         assert verifier.verify(token)
     else:
-        assert refusal(verifier, token)[0] in {"token_expired", "token_not_yet_valid"}
+        assert refused(verifier, token)[0] in {"token_expired", "token_not_yet_valid"}
 
 
 @pytest.mark.parametrize(
@@ -394,28 +391,28 @@ def test_times_allow_for_leeway(make_verifier, clock, claims, moment, good):
 def test_max_token_age_counts_from_iat(make_verifier, issued_at, reason):
     """A token may be no older than allowed, nor escape that by a date in the future."""
     verifier = make_verifier(max_token_age=60)
-    token = sign_raw(good_claims(iat=issued_at))
+    token = make_token(iat=issued_at)
 
     if reason is None:
         assert verifier.verify(token)
     else:
-        assert refusal(verifier, token) == (reason, "iat")
+        assert refused(verifier, token) == (reason, "iat")
 
 
 @pytest.mark.parametrize("nonsense", [math.nan, math.inf])
 def test_clock_that_answers_nonsense_refuses_everything(make_verifier, clock, nonsense):
-    """A broken clock lets nobody in."""
+    """With a clock that returns NaN or infinity, every token is refused."""
     verifier = make_verifier(require=["exp"])
     clock.now = nonsense
 
-    assert refusal(verifier, sign_raw(good_claims()))[0] == "token_expired"
+    assert refused(verifier, make_token())[0] == "token_expired"
 
 
 def test_clock_that_answers_nan_refuses_a_token_without_expiry(make_verifier, clock):
     """A clock that returns NaN refuses also a token that never expires."""
     clock.now = math.nan
 
-    assert refusal(make_verifier(require=[]), sign_raw(good_claims(exp=None))) == (
+    assert refused(make_verifier(require=[]), make_token(exp=None)) == (
         "token_expired",
         "exp",
     )
@@ -437,27 +434,27 @@ def test_clock_that_answers_nan_refuses_a_token_without_expiry(make_verifier, cl
 def test_types_compare_as_media_types(make_verifier, types, typ, good):
     """A type compares without case and without ``application/`` (RFC 7515 §4.1.9)."""
     verifier = make_verifier(types=types)
-    token = sign_raw(good_claims(), json.dumps({"alg": "HS256"} | ({"typ": typ} if typ else {})))
+    token = make_token({"typ": typ} if typ else None)
 
     if good:
         assert verifier.verify(token)
     else:
-        assert refusal(verifier, token) == ("type_not_allowed", None)
+        assert refused(verifier, token) == ("type_not_allowed", None)
 
 
 @pytest.mark.parametrize("aud", [AUDIENCE, [AUDIENCE], ["x", AUDIENCE], "second"])
 def test_audience_may_be_one_of_several(make_verifier, aud):
     """A token for one of our names is for us."""
-    assert make_verifier(audience=[AUDIENCE, "second"]).verify(sign_raw(good_claims(aud=aud)))
+    assert make_verifier(audience=[AUDIENCE, "second"]).verify(make_token(aud=aud))
 
 
 def test_audience_none_wants_tokens_without(make_verifier):
     """Without an expected audience, a token with an audience is refused (RFC 7519 §4.1.3)."""
     verifier = make_verifier(audience=None)
 
-    assert verifier.verify(sign_raw(good_claims(aud=None)))
-    assert refusal(verifier, sign_raw(good_claims())) == ("audience_mismatch", "aud")
-    assert refusal(verifier, sign_raw(good_claims() | {"aud": None})) == (
+    assert verifier.verify(make_token(aud=None))
+    assert refused(verifier, make_token()) == ("audience_mismatch", "aud")
+    assert refused(verifier, sign_raw(good_claims() | {"aud": None})) == (
         "audience_mismatch",
         "aud",
     )
@@ -467,18 +464,18 @@ def test_issuer_none_accepts_any_string(make_verifier):
     """Opting out of the issuer check leaves the check of its type."""
     verifier = make_verifier(issuer=None)
 
-    assert verifier.verify(sign_raw(good_claims(iss="anybody")))
-    assert verifier.verify(sign_raw(good_claims(iss=None)))
-    assert refusal(verifier, sign_raw(good_claims(iss=5))) == ("claim_invalid", "iss")
+    assert verifier.verify(make_token(iss="anybody"))
+    assert verifier.verify(make_token(iss=None))
+    assert refused(verifier, make_token(iss=5)) == ("claim_invalid", "iss")
 
 
 def test_required_claims_must_be_there(make_verifier):
     """A required claim must be present and not null."""
     verifier = make_verifier(require=["exp", "tenant"])
 
-    assert verifier.verify(sign_raw(good_claims(tenant=0)))
-    assert refusal(verifier, sign_raw(good_claims())) == ("claim_missing", "tenant")
-    assert refusal(verifier, sign_raw(good_claims() | {"tenant": None})) == (
+    assert verifier.verify(make_token(tenant=0))
+    assert refused(verifier, make_token()) == ("claim_missing", "tenant")
+    assert refused(verifier, sign_raw(good_claims() | {"tenant": None})) == (
         "claim_missing",
         "tenant",
     )
@@ -486,16 +483,16 @@ def test_required_claims_must_be_there(make_verifier):
 
 def test_expiry_may_be_waived_visibly(make_verifier):
     """With an empty list of required claims a token may live for ever."""
-    assert make_verifier(require=[]).verify(sign_raw(good_claims(exp=None)))
+    assert make_verifier(require=[]).verify(make_token(exp=None))
 
 
 def test_rotation_is_a_list(make_verifier):
     """During a rotation the old and the new key both verify."""
     verifier = make_verifier([SecretKey(SECRET), SecretKey("N" + SECRET)])
 
-    assert verifier.verify(sign_raw(good_claims()))
-    assert verifier.verify(sign_raw(good_claims(), secret="N" + SECRET))
-    assert refusal(verifier, sign_raw(good_claims(), secret="x" * 32)) == (
+    assert verifier.verify(make_token())
+    assert verifier.verify(make_token(secret="N" + SECRET))
+    assert refused(verifier, make_token(secret="x" * 32)) == (
         "signature_invalid",
         None,
     )
@@ -512,9 +509,10 @@ def test_header_keys_are_ignored(make_verifier):
         "x5u": "https://evil.example.com",
     }
 
-    assert refusal(
-        make_verifier(), sign_raw(good_claims(), json.dumps(header), secret="x" * 32)
-    ) == ("signature_invalid", None)
+    assert refused(make_verifier(), make_token(header, secret="x" * 32)) == (
+        "signature_invalid",
+        None,
+    )
 
 
 def test_public_key_is_no_hmac_secret(make_verifier, private_keys):
@@ -524,18 +522,18 @@ def test_public_key_is_no_hmac_secret(make_verifier, private_keys):
     verifier = make_verifier(private_keys["RS256"].public_key())
     pem = public_pem(private_keys["RS256"].key).decode()
 
-    assert refusal(verifier, sign_raw(good_claims(), secret=pem)) == ("algorithm_not_allowed", None)
+    assert refused(verifier, make_token(secret=pem)) == ("algorithm_not_allowed", None)
 
 
 def test_validators_run_last_and_on_every_use(make_verifier):
     """A validator sees the token each time, also when the cache knows it."""
     seen = []
     verifier = make_verifier(validators=[claim_is("sub", "alice"), seen.append])
-    token = sign_raw(good_claims())
+    token = make_token()
 
     assert verifier.verify(token) is verifier.verify(token)
     assert [each.subject for each in seen] == ["alice", "alice"]
-    assert refusal(verifier, sign_raw(good_claims(sub="bob"))) == ("claim_invalid", "sub")
+    assert refused(verifier, make_token(sub="bob")) == ("claim_invalid", "sub")
     assert len(seen) == 2
 
 
@@ -544,7 +542,7 @@ def test_validator_that_breaks_refuses(make_verifier):
     verifier = make_verifier(validators=[lambda token: token.claims["tenant"]])
 
     with pytest.raises(InvalidToken) as caught:
-        verifier.verify(sign_raw(good_claims()))
+        verifier.verify(make_token())
 
     assert caught.value.reason == "claim_invalid"
     assert isinstance(caught.value.__cause__, KeyError)
@@ -563,7 +561,7 @@ def test_validator_that_answers_refuses(make_verifier, answer):
     verifier = make_verifier(validators=[lambda token: answer])
 
     with pytest.raises(InvalidToken) as caught:
-        verifier.verify(sign_raw(good_claims()))
+        verifier.verify(make_token())
 
     assert caught.value.reason == "claim_invalid"
     assert isinstance(caught.value.__cause__, TypeError)
@@ -572,9 +570,9 @@ def test_validator_that_answers_refuses(make_verifier, answer):
 def test_cached_token_still_expires(make_verifier, clock):
     """Time is checked on every use."""
     verifier = make_verifier()
-    token = sign_raw(good_claims())
+    token = make_token()
     verifier.verify(token)
-    clock.now += 605
+    clock.tick(605)
 
     with pytest.raises(ExpiredToken):
         verifier.verify(token)
@@ -610,7 +608,7 @@ def test_cache_spares_the_signature(make_verifier):
     """A token that was verified is not verified again."""
     keys = ChangingKeys()
     verifier = make_verifier(keys)
-    token = sign_raw(good_claims())
+    token = make_token()
 
     verifier.verify(token)
     verifier.verify(token)
@@ -622,7 +620,7 @@ def test_cache_size_zero_turns_it_off(make_verifier):
     """Without a cache each token is verified on every use."""
     keys = ChangingKeys()
     verifier = make_verifier(keys, cache_size=0)
-    token = sign_raw(good_claims())
+    token = make_token()
 
     verifier.verify(token)
     verifier.verify(token)
@@ -634,10 +632,10 @@ def test_cache_never_holds_failures(make_verifier):
     """A flood of bad tokens does not push a good one out."""
     keys = ChangingKeys()
     verifier = make_verifier(keys, cache_size=2)
-    token = sign_raw(good_claims())
+    token = make_token()
     verifier.verify(token)
     for number in range(10):
-        refusal(verifier, sign_raw(good_claims(aud=str(number))))
+        refused(verifier, make_token(aud=str(number)))
     before = keys.now.searches
 
     verifier.verify(token)
@@ -650,7 +648,7 @@ def test_cache_is_bounded_and_drops_the_oldest(make_verifier, size):
     """A full cache drops its oldest tokens, and keeps the newest one."""
     keys = ChangingKeys()
     verifier = make_verifier(keys, cache_size=size)
-    tokens = [sign_raw(good_claims(jti=str(number))) for number in range(3 * size)]
+    tokens = [make_token(jti=str(number)) for number in range(3 * size)]
     for token in tokens:
         verifier.verify(token)
     _, cached = verifier._cache
@@ -667,7 +665,7 @@ def test_new_key_set_drops_what_the_old_one_verified(make_verifier):
     """Nothing of the old keys stays in memory once a token was verified with the new ones."""
     keys = ChangingKeys()
     verifier = make_verifier(keys)
-    first, second = (sign_raw(good_claims(jti=name)) for name in "ab")
+    first, second = (make_token(jti=name) for name in "ab")
     verifier.verify(first)
     keys.now = KeySet(keys.now.keys)
     verifier.verify(second)
@@ -679,9 +677,9 @@ def test_unknown_key_is_verified_once_if_the_source_has_no_newer_keys(make_verif
     """A refresh that brings the same key set does not repeat the signature check."""
     keys = ChangingKeys()
     verifier = make_verifier(keys)
-    token = sign_raw(good_claims(), '{"alg":"HS256","kid":"new"}', secret="x" * 32)
+    token = make_token({"kid": "new"}, secret="x" * 32)
 
-    assert refusal(verifier, token) == ("signature_invalid", None)
+    assert refused(verifier, token) == ("signature_invalid", None)
     assert keys.now.searches == 1
 
 
@@ -691,24 +689,24 @@ def test_token_is_cached_for_the_key_set_that_verified_it(make_verifier):
     old, new = keys.now, CountingKeySet([SecretKey("N" + SECRET, key_id="new").key])
     keys.refresh_for = lambda key_id: new
     verifier = make_verifier(keys)
-    token = sign_raw(good_claims(), '{"alg":"HS256","kid":"new"}', secret="N" + SECRET)
+    token = make_token({"kid": "new"}, secret="N" + SECRET)
 
     assert verifier.verify(token)
     assert verifier._cache[0] is new
     keys.refresh_for = lambda key_id: old
-    assert refusal(verifier, token) == ("signature_invalid", None)
+    assert refused(verifier, token) == ("signature_invalid", None)
 
 
 def test_withdrawn_key_takes_its_cached_tokens_along(make_verifier):
     """A token that a withdrawn key signed is refused at once, though it was cached."""
     keys = ChangingKeys()
     verifier = make_verifier(keys)
-    token = sign_raw(good_claims())
+    token = make_token()
     verifier.verify(token)
 
     keys.now = KeySet([SecretKey("N" + SECRET).key])
 
-    assert refusal(verifier, token) == ("signature_invalid", None)
+    assert refused(verifier, token) == ("signature_invalid", None)
 
 
 GOOD = {"issuer": ISSUER, "audience": AUDIENCE}
@@ -733,15 +731,6 @@ GOOD = {"issuer": ISSUER, "audience": AUDIENCE}
         pytest.param("require", [None], id="require None"),
         pytest.param("max_token_age", -1, id="age negative"),
         pytest.param("max_token_age", "60", id="age a str"),
-        pytest.param("leeway", -1, id="leeway negative"),
-        pytest.param("leeway", math.nan, id="leeway NaN"),
-        pytest.param("leeway", math.inf, id="leeway infinite"),
-        pytest.param("leeway", "5", id="leeway a str"),
-        pytest.param("leeway", True, id="leeway a bool"),
-        pytest.param("leeway", None, id="leeway None"),
-        pytest.param("cache_size", -1, id="cache negative"),
-        pytest.param("cache_size", None, id="cache unbounded"),
-        pytest.param("cache_size", True, id="cache a bool"),
         pytest.param("max_token_bytes", 0, id="size zero"),
         pytest.param("max_token_bytes", 1.5, id="size a fraction"),
         pytest.param("validators", [5], id="validator not callable"),
@@ -754,6 +743,20 @@ def test_wrong_argument_is_refused(argument, value):
     """Each wrong argument is named at construction, with what to write."""
     with pytest.raises(ConfigurationError, match=f"^{argument}: .*(write|pass)"):
         Verifier(SecretKey(SECRET), **(GOOD | {argument: value}))
+
+
+@pytest.mark.parametrize("leeway", NOT_SECONDS)
+def test_leeway_is_a_number_of_seconds(leeway):
+    """A leeway without end, or None, would let expired tokens in."""
+    with pytest.raises(ConfigurationError, match=r"^leeway: .*write"):
+        Verifier(SecretKey(SECRET), **GOOD, leeway=leeway)
+
+
+@pytest.mark.parametrize("cache_size", NOT_WHOLE)
+def test_cache_size_is_a_whole_number(cache_size):
+    """A cache without a bound, such as None, does not exist."""
+    with pytest.raises(ConfigurationError, match=r"^cache_size: .*write"):
+        Verifier(SecretKey(SECRET), **GOOD, cache_size=cache_size)
 
 
 @pytest.mark.parametrize(
@@ -783,7 +786,7 @@ def test_problems_are_reported_together():
 
 
 def test_issuer_and_audience_have_no_default():
-    """Nobody forgets them by accident."""
+    """Both must be given, so that they cannot be forgotten."""
     with pytest.raises(TypeError, match="issuer"):
         Verifier(SecretKey(SECRET), audience=None)
     with pytest.raises(TypeError, match="audience"):
@@ -799,7 +802,7 @@ def test_jwk_set_verifies_by_kid(private_keys, clock):
         for key in private_keys.values()
     ]
     document = {"keys": [key for each in issuers for key in each.jwks()["keys"]]}
-    verifier = Verifier(JWKSet(document), **GOOD, clock=Clock())
+    verifier = Verifier(JWKSet(document), **GOOD, clock=clock)
 
     for each in issuers:
         assert verifier.verify(each.access_token("alice")).subject == "alice"

@@ -268,7 +268,7 @@ def test_exception_of_the_app_passes_unchanged(verifier, failure, path):
 def test_refusal_of_the_app_is_answered_like_one_of_the_middleware(
     verifier, failure, path, started
 ):
-    """An `AuthError` that the application raises has the realm, renderer and event of all others."""
+    """An `AuthError` that the application raises has the same realm, renderer and event."""
 
     def app(environ, start_response):
         if started:

@@ -31,9 +31,10 @@ from jwt_middleware.integrations._views import (
     mark_public,
     rule_of_view,
 )
+from jwt_middleware.integrations.token_user import TokenUser
 from jwt_middleware.middleware import JWTMiddleware
 from jwt_middleware.policy import Check, Rule
-from jwt_middleware.tokens import TOKEN, AccessToken
+from jwt_middleware.tokens import TOKEN
 
 _OURS: Final = "jwt_middleware.integrations.django.JWTAuthenticationMiddleware"
 _CSRF: Final = "django.middleware.csrf.CsrfViewMiddleware"
@@ -45,36 +46,6 @@ _KEYS: Final = {
 
 Headers = list[tuple[str, str]]
 View = TypeVar("View", bound=Callable[..., Any])
-
-
-class TokenUser:
-    """The user of a project without ``LOAD_USER``: authenticated, and without permissions."""
-
-    is_authenticated = is_active = True
-    is_anonymous = is_staff = is_superuser = False
-
-    def __init__(self, token: AccessToken) -> None:
-        self.token = token
-
-    @property
-    def pk(self) -> str | None:
-        """The subject of the token."""
-        return self.token.subject
-
-    username = id = pk
-
-    def __str__(self) -> str:
-        return str(self.pk)
-
-    def get_username(self) -> str:
-        """Return the subject of the token."""
-        return str(self)
-
-    def has_perm(self, permission: str, obj: object = None) -> bool:
-        """Return False: the token does not know Django's permissions."""
-        return False
-
-    has_perms = has_module_perms = has_perm
 
 
 class Setup(NamedTuple):

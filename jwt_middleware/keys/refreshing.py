@@ -203,7 +203,7 @@ class RefreshingValue(Generic[Value]):
             return self._attempt
 
     def _abandon(self, attempt: _Attempt, now: float) -> None:
-        """Ignore whatever this attempt still brings, and wake the requests that wait for it."""
+        """Ignore the result of this attempt, and wake the requests that wait for it."""
         if attempt.background:
             # Either no thread runs between requests, as in uWSGI without --enable-threads, or this
             # one load hangs. The two look the same from here. So requests load the value
@@ -275,8 +275,8 @@ class RefreshingValue(Generic[Value]):
         self._on_failure(self.snapshot, self.failures)
 
 
-# After a fork the child has none of the parent's threads, so nobody would release a lock that one
-# of them held, or end a load that one of them had begun.
+# After a fork the child has none of the parent's threads. A lock that one of them held would never
+# be released, and a load that one of them had begun would never end.
 _ALL_VALUES: WeakSet[RefreshingValue[Any]] = WeakSet()
 
 

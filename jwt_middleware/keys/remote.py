@@ -181,7 +181,7 @@ class RemoteJWKSet:
     def refresh_for(self, key_id: str | None) -> KeySet:
         """Return the keys after looking for the ``kid`` of a token, which they lack.
 
-        Raises `Unavailable` if there are no usable keys, or if nobody can say whether the key
+        Raises `Unavailable` if there are no usable keys, or if it is unknown whether the key
         exists.
         """
         was_usable = self._is_usable()

@@ -157,7 +157,7 @@ class _OpenedFile:
 
 
 # After a fork, only the parent may close its connections: closing them in the child would remove
-# the locks of the parent. SQLite closes a connection that nobody refers to, so they are kept here.
+# the locks of the parent. Python closes connections that are not referenced, so they are kept here.
 _connections_of_parent: list["Connection"] = []
 
 

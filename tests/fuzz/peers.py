@@ -202,6 +202,6 @@ def _first_good(decode, token, candidates):
     for key in candidates:
         try:
             return decode(token, key), None
-        except Exception as exc:  # noqa: BLE001  # Whatever a peer raises, it refuses.
+        except Exception as exc:  # noqa: BLE001  # A peer refuses with any exception.
             problem = f"{type(exc).__name__}: {exc}"
     return None, problem

@@ -319,7 +319,7 @@ def _issuer(rng, issuer):
 
 
 def _impostor(rng, signer, strangers):
-    """Return another key under the same kid: a stranger's, or a public key as HMAC secret."""
+    """Return another key under the same kid: an attacker's, or a public key as HMAC secret."""
     if not isinstance(signer.public, bytes) and rng.random() < 0.5:
         return Signer("HS256", signer.key_id, signer.pem)
     return strangers.get(signer.algorithm, strangers["ES256"])

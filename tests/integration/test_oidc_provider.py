@@ -218,7 +218,7 @@ def test_outage_beyond_the_bound_is_503_and_ends_with_it(provider, app, keys, cl
         assert "WWW-Authenticate" not in response.headers
         assert not keys.ready()
 
-    clock.now += int(response.headers["Retry-After"])
+    clock.tick(int(response.headers["Retry-After"]))
     app.get("/", headers=token, status=200)
     assert keys.status().state is KeySetState.FRESH
 

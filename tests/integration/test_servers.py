@@ -447,7 +447,7 @@ def test_server_answers_what_is_refused_behind_the_middleware(site):
 
 
 def test_apache_that_keeps_the_credential_is_told_in_the_log():
-    """Without ``WSGIPassAuthorization`` the refusal has a hint, and the same request has none with it."""
+    """Without ``WSGIPassAuthorization`` the refusal has a hint. With it there is no refusal."""
     hints = []
     for passes in (False, True):
         with apache(SITE, pass_authorization=passes) as port:

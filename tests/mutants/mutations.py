@@ -60,7 +60,7 @@ _LISTS_OF_NAMES = {"__all__", "__slots__"}
 
 @dataclass(frozen=True, eq=False)
 class Mutant:
-    """One change. `apply` makes it in the tree, for good: each mutant runs in a process of its own."""
+    """One change. `apply` makes it in the tree, because each mutant has its own process."""
 
     module: str
     where: str
@@ -111,7 +111,7 @@ def _shown(node):
 
 
 def _places(node, where):
-    """Yield every change below a node: what it is in, the place in the tree, and what replaces what."""
+    """Yield every change below a node: its function, its place in the tree, and the change."""
     if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
         where = f"{where}.{node.name}".lstrip(".")
     for field, value in ast.iter_fields(node):

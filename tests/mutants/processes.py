@@ -1,7 +1,7 @@
 """Running tests in forks of a process that has imported everything but the package and its tests.
 
-A fork has what it needs within milliseconds and imports the package, one module of it changed. Importing pytest,
-Django and the others for each mutant would take ten times as long as most mutants live.
+A fork starts within milliseconds and imports the package with one changed module. Importing pytest,
+Django and the others for each mutant would take ten times as long as most mutants run.
 """
 
 import contextlib
@@ -88,7 +88,7 @@ class Processes:
                     continue
                 status = status if ended else _TIMED_OUT
                 with contextlib.suppress(ProcessLookupError):
-                    # Whatever it has started, or the process itself.
+                    # The programs that it has started, or the process itself.
                     os.killpg(pid, signal.SIGKILL)
                 if not ended:
                     os.waitpid(pid, 0)
@@ -98,7 +98,7 @@ class Processes:
             time.sleep(0.003)
 
     def warm_up(self, files):
-        """Import what the tests import, except for the package and the tests; return how long they take.
+        """Import what the tests import, without the package and the tests; return their time.
 
         Exits if a test fails: mutants would be blamed for that.
         """

@@ -6,18 +6,18 @@ FILE = Path(__file__).with_name("REPORT.md")
 LEAST_PER_CENT = 95
 _HEAD = """# Mutation tests
 
-`make mutants` changes the modules that decide in one place at a time, and runs the tests. A *survivor* is a change
-that no test notices. This file is written by `make mutants`; the reasons are in
+`make mutants` changes the modules that decide in one place at a time, and runs the tests. A
+*survivor* is a change that no test notices. `make mutants` writes this file. The reasons are in
 [survivors.toml](survivors.toml), what is changed is in [mutations.py](mutations.py).
 
-*Equivalent* survivors do the same as the original. *Harmless* ones do something else, but break no promise of the
-package. The share in the last column is that of the killed mutants among those that are not equivalent; a mutant
-that runs out of time counts as killed.
+*Equivalent* survivors do the same as the original. *Harmless* ones do something else, but break no
+promise of the package. The last column is the share of killed mutants among those that are not
+equivalent. A mutant that runs out of time counts as killed.
 """
 
 
 class Report:
-    """The outcomes of a campaign beside the reasons for its survivors."""
+    """The outcomes of a campaign, with the reasons for its survivors."""
 
     def __init__(self, outcomes, reasons):
         self._outcomes = [outcome for outcome in outcomes if outcome.mutants]
@@ -39,7 +39,7 @@ class Report:
         return bool(self.unexplained) or self.per_cent < LEAST_PER_CENT
 
     def text(self):
-        """Return the report as Markdown; without dates, so that it changes only if a result does."""
+        """Return the report as Markdown. It has no dates, so it changes only if a result does."""
         survivors = [line for outcome in self._outcomes for line in self._list(outcome)]
         return "\n".join([_HEAD, *self._table(), "", "## Survivors", *survivors]) + "\n"
 
@@ -68,7 +68,10 @@ class Report:
         return 100 * dead / counted if counted else 100.0
 
     def _table(self):
-        yield "| module | mutants | killed | out of time | survivors | of these equivalent | per cent |"
+        yield (
+            "| module | mutants | killed | out of time | survivors | of these equivalent |"
+            " per cent |"
+        )
         yield "|---|--:|--:|--:|--:|--:|--:|"
         for outcome in self._outcomes:
             yield self._row(f"`{outcome.module}`", [outcome])

@@ -1,8 +1,8 @@
 """The survivors that are explained in ``survivors.toml``.
 
-An entry names the module, the function, the text of the line and the change, so that it stays valid while other
-lines come and go. `kind` is ``equivalent`` if no request and no program can tell the mutant from the original,
-and ``harmless`` if something can, but no promise of the package is broken.
+An entry names the module, the function, the text of the line and the change, so that it stays valid
+when other lines change. `kind` is ``equivalent`` if no request and no program can tell the mutant
+from the original. It is ``harmless`` if something can, but no promise of the package is broken.
 """
 
 import json

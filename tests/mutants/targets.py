@@ -8,7 +8,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = Path(find_spec("jwt_middleware").origin).parent
 TESTS = ROOT / "tests"
 
-# The modules that decide over a request, and the tests that are theirs; the longest entry that fits counts.
+# The modules that decide about a request, and their tests. The longest entry that fits counts.
 _OWN_TESTS = {
     "cors.py": ["test_cors*.py"],
     "credentials.py": ["test_credentials*.py"],
@@ -45,7 +45,7 @@ _BLIND_TESTS = {
 }
 
 
-# Whatever tests speak of keys, stores and sessions: too far from how a request is read and answered.
+# Tests of keys, stores and sessions: they do not test how a request is read and answered.
 _REQUEST_PATH = ("cors.py", "credentials.py", "middleware.py", "policy/", "responses.py")
 _FAR_TESTS = {
     "test_fetch.py",
@@ -64,7 +64,7 @@ _FAR_TESTS = {
 
 
 def modules(chosen=()):
-    """Return the modules to mutate; `chosen` limits them to some, such as ``policy`` or ``jose/signatures``."""
+    """Return the modules to mutate; `chosen` limits them, to ``policy`` or ``jose/compact``."""
     names = (str(path.relative_to(PACKAGE)) for path in sorted(PACKAGE.rglob("*.py")))
     decisive = [name for name in names if _entry(name)]
     unknown = [prefix for prefix in chosen if not any(_is_in(name, prefix) for name in decisive)]

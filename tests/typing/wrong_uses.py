@@ -1,7 +1,7 @@
 """Mistakes that type checkers must find. `make check` runs mypy on this file; nothing runs it.
 
-mypy runs with `warn_unused_ignores`. So if it no longer finds one of these mistakes, the comment that
-ignores the mistake becomes an error itself.
+mypy runs with `warn_unused_ignores`. So if it no longer finds one of these mistakes, the comment
+that ignores the mistake becomes an error itself.
 """
 
 from wsgiref.types import WSGIApplication, WSGIEnvironment

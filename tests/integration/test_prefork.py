@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +11,6 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.client import HTTPConnection
-from importlib.util import find_spec
 from pathlib import Path
 from threading import Event
 from typing import NamedTuple
@@ -22,9 +20,9 @@ import pytest
 from jwt_middleware import RemoteJWKSet, TokenIssuer
 from tests.conftest import AUDIENCE, ISSUER, bearer
 from tests.origin import Origin
-from tests.test_servers import free_port, missing, wait_until_listening
+from tests.servers import free_port, program, require_module, wait_for_port
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 # The keys are soon stale, so that they are refreshed. The shortest cooldown is one second.
 OPTIONS = {"max_age": 0.3, "cooldown": 1, "timeout": 1}
 PATIENCE = 10
@@ -115,7 +113,7 @@ def running(command, origin, *, processes, preload=False):
         ) as process,
     ):
         try:
-            wait_until_listening(process, port, output)
+            wait_for_port(port, process, output)
             yield Server(port, processes, output)
         finally:
             process.terminate()
@@ -127,8 +125,7 @@ def running(command, origin, *, processes, preload=False):
 
 def gunicorn(origin, **options):
     """Run gunicorn with two workers of four threads, forked after loading the application."""
-    if find_spec("gunicorn") is None:
-        missing("gunicorn")
+    require_module("gunicorn")
     command = (
         "-m gunicorn tests.remote_app:app --no-control-socket --preload"
         " --workers 2 --worker-class gthread --threads 4"
@@ -143,14 +140,9 @@ def gunicorn(origin, **options):
 
 def uwsgi(origin, *, threads, processes):
     """Run uWSGI, with or without threads of the application."""
-    program = shutil.which(
-        "uwsgi",
-        path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
-    )
-    if program is None:
-        missing("pyuwsgi")
+    path = program("uwsgi", Path(sys.executable).parent, hint="pip install pyuwsgi")
     command = (
-        f"{program} --need-app --die-on-term --disable-logging --master"
+        f"{path} --need-app --die-on-term --disable-logging --master"
         f" --module tests.remote_app:app --processes {processes}"
     )
     more = ["--enable-threads"] if threads else []
