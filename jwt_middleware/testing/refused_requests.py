@@ -8,6 +8,7 @@ from jwt_middleware.testing.forging import Good, Request
 from jwt_middleware.testing.refused_claims import CLAIMS
 from jwt_middleware.testing.refused_credentials import CREDENTIALS
 from jwt_middleware.testing.refused_signatures import SIGNATURES
+from jwt_middleware.testing.refused_spellings import SPELLINGS
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,6 @@ REFUSED_REQUESTS: Final = [
     ),
     *(
         RefusedRequest(name, f"The token {problem}.", remedy, _carrying(make))
-        for name, problem, remedy, make in [*SIGNATURES, *CLAIMS]
+        for name, problem, remedy, make in [*SPELLINGS, *SIGNATURES, *CLAIMS]
     ),
 ]

@@ -1,4 +1,4 @@
-"""Tokens with a wrong form, algorithm, key or signature, for `RefusalContract`."""
+"""Tokens with a wrong algorithm, key or signature, for `RefusalContract`."""
 
 import json
 from collections.abc import Callable
@@ -13,10 +13,6 @@ _ALGORITHM: Final = "List the algorithms that you accept, without none; compare 
 _OWN_KEY: Final = "Verify with keys of your configuration only, never with a key of the token."
 _ASYMMETRIC: Final = "Accept only the algorithm that belongs to the key, never that of the header."
 _VERIFY: Final = "Verify the signature before you use anything of the token."
-_CANONICAL: Final = (
-    "Decode base64url strictly, so that each token has one spelling. A list of revoked tokens can"
-    " be evaded otherwise."
-)
 _HEADER: Final = "Check the types of the header's members, and answer errors with 401."
 
 
@@ -33,36 +29,6 @@ def _changed_header(good: Good) -> str:
 
 def _other_signature(good: Good) -> str:
     return good.token().rpartition(".")[0] + "." + good.token(jti="other").rpartition(".")[2]
-
-
-def _unused_bits(segment: str) -> str:
-    """Return another spelling of a segment: its last character has bits that mean nothing.
-
-    If it has no such bits, a character is appended, which is never valid.
-    """
-    if len(segment) % 4 not in (2, 3):
-        return segment + "A"
-    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-    return segment[:-1] + alphabet[alphabet.index(segment[-1]) ^ 1]
-
-
-def _padded_payload(good: Good) -> str:
-    payload = json.dumps(good.claims())
-    # With spaces at its end, so that it needs padding.
-    payload += " " * (1 - len(payload) % 3 if len(payload) % 3 < 2 else 2)
-    return good.issuer.sign(f"{segment(good.header())}.{segment(payload)}==")
-
-
-def _standard_alphabet(good: Good) -> str:
-    payload = json.dumps(good.claims(note="???>>>"), separators=(",", ":"))
-    # One of the three has the characters at a place where base64 writes them as "/" and "+".
-    payload = next(
-        text
-        for text in (payload.replace("???", pad + "????") for pad in ("", "a", "aa"))
-        if "_" in segment(text)
-    )
-    body = segment(payload).replace("-", "+").replace("_", "/")
-    return good.issuer.sign(f"{segment(good.header())}.{body}")
 
 
 def _swapped(signature: bytes) -> bytes:
@@ -91,24 +57,6 @@ def _public_jwk(good: Good) -> dict[str, Any]:
 
 # Each row: id, what is wrong with the token, what to do, how to make the token.
 SIGNATURES: Final[list[tuple[str, str, str, Callable[[Good], str]]]] = [
-    ("garbage", "is not a JWT", _VERIFY, lambda good: f"garbage-{good.marker}"),
-    ("dots", "has three empty segments", _VERIFY, lambda _: ".."),
-    ("one-segment", "is only a payload", _VERIFY, lambda good: segment(good.claims())),
-    ("two-segments", "has no signature", _VERIFY, lambda good: good.token().rpartition(".")[0]),
-    ("four-segments", "has a surplus segment", _CANONICAL, lambda good: good.token() + ".e30"),
-    ("five-segments", "is a JWE", _VERIFY, lambda good: good.token() + ".e30.e30"),
-    ("leading-dot", "begins with a dot", _CANONICAL, lambda good: "." + good.token()),
-    ("trailing-dot", "ends with a dot", _CANONICAL, lambda good: good.token() + "."),
-    (
-        "json-serialization",
-        "is in the JSON serialization",
-        "Accept only the compact serialization (RFC 7519 §1).",
-        lambda good: json.dumps(
-            dict(zip(("protected", "payload", "signature"), good.token().split("."), strict=True)),
-            separators=(";", ":"),
-        ).replace(";", ","),
-    ),
-    ("oversized", "has a megabyte", _VERIFY, lambda good: good.token() + "A" * 1_000_000),
     # No algorithm, or another one
     ("alg-none", "has alg none", _ALGORITHM, lambda good: good.unsigned(alg="none")),
     ("alg-none-title", "has alg None", _ALGORITHM, lambda good: good.unsigned(alg="None")),
@@ -283,35 +231,5 @@ SIGNATURES: Final[list[tuple[str, str, str, Callable[[Good], str]]]] = [
         "has its signature in DER form",
         _VERIFY,
         lambda good: good.resigned(der_signature),
-    ),
-    # Spellings
-    ("padding", "ends with padding", _CANONICAL, lambda good: good.token() + "="),
-    ("padding-in-payload", "has padding in its payload", _CANONICAL, _padded_payload),
-    ("standard-alphabet", "is base64, not base64url", _CANONICAL, _standard_alphabet),
-    (
-        "unused-bits-in-signature",
-        "has another spelling of its signature",
-        _CANONICAL,
-        lambda good: ".".join(
-            [*good.token().split(".")[:2], _unused_bits(good.token().rpartition(".")[2])]
-        ),
-    ),
-    (
-        "foreign-character",
-        "has a character that is not base64url",
-        _CANONICAL,
-        lambda good: good.token() + "!",
-    ),
-    (
-        "non-ascii-character",
-        "has a character that is not ASCII",
-        _CANONICAL,
-        lambda good: good.token() + "\xe9",
-    ),
-    (
-        "unicode-dots",
-        "has dots that are not ASCII",
-        _CANONICAL,
-        lambda good: good.token().replace(".", "\u3002".encode().decode("latin-1")),
     ),
 ]
