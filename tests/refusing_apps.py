@@ -38,7 +38,8 @@ def strict_json(segment):
 class CarefulApp:
     """Lets a request through if PyJWT accepts its token, and what PyJWT does not check is right."""
 
-    errors = (Refused, jwt.PyJWTError, ValueError, RecursionError)
+    # Old releases of PyJWT raise the last two for some times and issuers.
+    errors = (Refused, jwt.PyJWTError, ValueError, RecursionError, TypeError, OverflowError)
     refusal = "401 Unauthorized"
     algorithms = ("ES256",)
     audience = True
@@ -408,7 +409,7 @@ class CrashesOnGarbage(CarefulApp):
 class CrashesOnNesting(CarefulApp):
     """Has no limits, and does not expect a RecursionError."""
 
-    errors = (Refused, jwt.PyJWTError, ValueError)
+    errors = (Refused, jwt.PyJWTError, ValueError, TypeError, OverflowError)
 
     def credential(self, environ):
         return environ.get("HTTP_AUTHORIZATION", "").removeprefix("Bearer ")

@@ -32,6 +32,6 @@ REFUSED_REQUESTS: Final = [
     ),
     *(
         RefusedRequest(name, f"The token {problem}.", remedy, _carrying(make))
-        for name, problem, remedy, make in [*SIGNATURES, *SPELLINGS, *CLAIMS]
+        for name, problem, remedy, make in [*SPELLINGS, *SIGNATURES, *CLAIMS]
     ),
 ]
