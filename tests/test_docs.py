@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from webtest import TestApp
 
 import jwt_middleware
-from jwt_middleware import JWTMiddleware, PrivateKey, RemoteJWKSet, TokenIssuer
+from jwt_middleware import JWTMiddleware, PrivateKey, RemoteJWKSet, TokenCookies, TokenIssuer
 from jwt_middleware.errors import registry
 from jwt_middleware.jose import public_jwk, public_pem
 from jwt_middleware.testing import FakeIssuer
@@ -157,7 +157,7 @@ def test_every_public_name_is_documented():
     assert [name for name in jwt_middleware.__all__ if not re.search(rf"\b{name}\b", text)] == []
 
 
-@pytest.mark.parametrize("kind", [JWTMiddleware, TokenIssuer, RemoteJWKSet])
+@pytest.mark.parametrize("kind", [JWTMiddleware, TokenIssuer, RemoteJWKSet, TokenCookies])
 def test_reference_lists_every_argument(kind):
     """The reference has a table with the arguments of each large constructor, in their order."""
     reference = (ROOT / "docs" / "reference.md").read_text()
