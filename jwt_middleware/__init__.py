@@ -17,12 +17,14 @@ from jwt_middleware._lazy import lazy_names
 
 if TYPE_CHECKING:
     from jwt_middleware.arguments import ConfigurationError
+    from jwt_middleware.cookies import TokenCookies, from_cookie
     from jwt_middleware.cors import CORS
-    from jwt_middleware.credentials import from_cookie, from_header
+    from jwt_middleware.credentials import first_of, from_header
     from jwt_middleware.errors import (
         AccessDenied,
         AmbiguousPath,
         AuthError,
+        CrossSiteRequest,
         ExpiredToken,
         InsufficientScope,
         InvalidGrant,
@@ -67,6 +69,7 @@ __all__ = [
     "AmbiguousPath",
     "AuthError",
     "ConfigurationError",
+    "CrossSiteRequest",
     "ExpiredToken",
     "Fetched",
     "InsufficientScope",
@@ -92,6 +95,7 @@ __all__ = [
     "SecretKey",
     "Store",
     "StoreError",
+    "TokenCookies",
     "TokenIssuer",
     "TrustedIssuers",
     "Unavailable",
@@ -99,6 +103,7 @@ __all__ = [
     "delegate",
     "draining",
     "fetch_document",
+    "first_of",
     "from_cookie",
     "from_header",
     "log_events",
@@ -115,12 +120,14 @@ __getattr__ = lazy_names(
     __name__,
     {
         "arguments": ("ConfigurationError",),
+        "cookies": ("TokenCookies", "from_cookie"),
         "cors": ("CORS",),
-        "credentials": ("from_cookie", "from_header"),
+        "credentials": ("first_of", "from_header"),
         "errors": (
             "AccessDenied",
             "AmbiguousPath",
             "AuthError",
+            "CrossSiteRequest",
             "ExpiredToken",
             "InsufficientScope",
             "InvalidGrant",

@@ -8,10 +8,10 @@ from collections.abc import Callable, Collection, Iterable
 from typing import Any, Final
 from wsgiref.types import StartResponse, WSGIEnvironment
 
-from jwt_middleware.arguments import Problems, a, is_collection
+from jwt_middleware.arguments import Problems, is_collection
 from jwt_middleware.errors import OriginNotAllowed
+from jwt_middleware.origins import check_origins, normalize_origin
 
-_ORIGIN: Final = r"[a-z][a-z0-9+.-]*://(?:[a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?"
 _NAME: Final = r"[!#$%&'+\-.^_`|~0-9A-Za-z]+"
 _ALLOW_ORIGIN: Final = "Access-Control-Allow-Origin"
 # What a page may need to know of a refusal: what is asked for, and when to try again.
@@ -120,26 +120,6 @@ def is_preflight(environ: WSGIEnvironment) -> bool:
     )
 
 
-def normalize_origin(origin: str) -> str:
-    """Return the origin as browsers write it (RFC 6454 §4): lower case, no default port."""
-    lower = origin.lower()
-    scheme, _, _ = lower.partition("://")
-    return lower.removesuffix({"https": ":443", "http": ":80"}.get(scheme, ""))
-
-
-def origin_problem(origin: object) -> str | None:
-    """Return what is wrong with an origin that a program has written; None if nothing is."""
-    if not isinstance(origin, str):
-        return f"{a(origin)} is not an origin"
-    if origin.lower() == "null":
-        return (
-            "'null' is the origin of every sandboxed page and local file, so everybody can have it"
-        )
-    if re.fullmatch(_ORIGIN, origin.lower()) is None:
-        return f"{origin!r} is not an origin"
-    return None
-
-
 def _with_vary(headers: _Headers) -> _Headers:
     """Add ``Vary: Origin``, so that no cache gives one origin's response to another."""
     varies = [value.lower().split(",") for name, value in headers if name.lower() == "vary"]
@@ -160,13 +140,7 @@ def _check_origins(problems: Problems, origins: object, credentials: object) -> 
                 " list the origins"
             )
         return
-    for origin in origins:
-        problem = origin_problem(origin)
-        if problem is not None:
-            problems.add(
-                f"origins: {problem};"
-                " write scheme, host and port only, such as 'https://app.example.com'"
-            )
+    check_origins(problems, "origins", origins)
 
 
 def _check_names(problems: Problems, argument: str, values: Any, example: str) -> None:

@@ -217,6 +217,20 @@ class OriginNotAllowed(AuthError):
     reasons = {"origin_not_allowed": "Requests from this origin are not allowed"}
 
 
+class CrossSiteRequest(AuthError):
+    """A cookie came with a request that another site may have started (CSRF).
+
+    There is no challenge, because the token may be good.
+    """
+
+    code = 403
+    error = "access_denied"
+    has_challenge = False
+    reasons = {
+        "csrf_failed": "The request may come from another site, so its cookie does not count"
+    }
+
+
 class InvalidGrant(AuthError):
     """A refresh token that gets no new tokens (RFC 6749 §5.2). The user must log in again.
 

@@ -9,13 +9,15 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from werkzeug.wrappers import Response
 
 from jwt_middleware.arguments import Problems, a
+from jwt_middleware.cookies import from_cookie
 from jwt_middleware.cors import CORS, is_preflight
-from jwt_middleware.credentials import Extractor, from_cookie, from_header
+from jwt_middleware.credentials import Extractor, from_header
 from jwt_middleware.errors import (
     RESPOND,
     UNREAD,
     AmbiguousPath,
     AuthError,
+    CrossSiteRequest,
     InvalidRequest,
     MissingToken,
     OriginNotAllowed,
@@ -138,6 +140,9 @@ class JWTMiddleware:
             for rule in decision.rules:
                 rule.authorize(token, environ)
         except AuthError as error:
+            # Another site may not act as the user, but may do what needs no user.
+            if decision.mode is OPTIONAL and isinstance(error, CrossSiteRequest):
+                return
             if decision.mode is not DELEGATED:
                 raise
             if not isinstance(error, MissingToken):
@@ -203,6 +208,11 @@ def _hint(error: AuthError, environ: WSGIEnvironment) -> str | None:
         )
     if isinstance(error, OriginNotAllowed):
         return "this is a CORS preflight of an origin that is not in CORS(origins=[...])"
+    if isinstance(error, CrossSiteRequest):
+        return (
+            "if the page is yours, add its origin to trusted_origins=[...];"
+            " behind a proxy that ends TLS, use Werkzeug's ProxyFix"
+        )
     if is_preflight(environ):
         return (
             "this is a CORS preflight; "

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jwt_middleware import CORS, ConfigurationError, JWTMiddleware, Policy, public
-from jwt_middleware.cors import is_preflight, normalize_origin
+from jwt_middleware.cors import is_preflight
+from jwt_middleware.origins import normalize_origin
 from tests.conftest import RecordingApp, answering, client, signed
 
 APP = "https://app.example.com"

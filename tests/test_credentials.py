@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jwt_middleware import AuthError, ConfigurationError, InvalidRequest, from_cookie, from_header
+from jwt_middleware import ConfigurationError, InvalidRequest, first_of, from_header
 
 text = st.text(st.characters(codec="latin-1"))
 
@@ -67,124 +67,43 @@ def test_from_header_survives_any_header(header):
     assert token is None or (token and "," not in token and " " not in token)
 
 
-def cookie_request(cookie="token=a.b.c", method="GET", **headers):
-    return {
-        "REQUEST_METHOD": method,
-        "HTTP_COOKIE": cookie,
-        "HTTP_HOST": "api.example.com",
-        "wsgi.url_scheme": "https",
-    } | headers
+def found(token):
+    """Return an extractor that finds this token."""
+    return lambda environ: token
 
 
 @pytest.mark.parametrize(
-    ("cookie", "token"),
+    ("tokens", "expected"),
     [
-        pytest.param("token=a.b.c", "a.b.c", id="alone"),
-        pytest.param("x=1; token=a.b.c; y=2", "a.b.c", id="among others"),
-        pytest.param("x=1;token=a.b.c", "a.b.c", id="without a space"),
-        pytest.param("mytoken=a.b.c", None, id="a longer name"),
-        pytest.param("Token=a.b.c", None, id="another case"),
-        pytest.param("token=", None, id="empty"),
-        pytest.param("", None, id="no cookie"),
+        pytest.param(["a", "b"], "a", id="both"),
+        pytest.param([None, "b"], "b", id="second"),
+        pytest.param(["", "b"], "", id="empty text is a token"),
+        pytest.param([None, None], None, id="none"),
+        pytest.param([None], None, id="only one"),
     ],
 )
-def test_from_cookie_finds_the_named_cookie(cookie, token):
-    """The token is the value of the cookie with exactly that name."""
-    assert from_cookie("token")(cookie_request(cookie)) == token
+def test_first_of_takes_the_first_token(tokens, expected):
+    """The first extractor that finds a token decides."""
+    assert first_of(*map(found, tokens))({}) == expected
 
 
-def test_from_cookie_without_header_is_none():
-    """A request without cookies has no token."""
-    assert from_cookie("token")({"REQUEST_METHOD": "GET"}) is None
+def test_first_of_asks_no_further_than_it_must():
+    """If the header has a token, the cookie is not read, so it cannot refuse the request."""
+
+    def refuse(environ):
+        raise InvalidRequest("credentials_repeated")
+
+    assert first_of(from_header, refuse)({"HTTP_AUTHORIZATION": "Bearer a"}) == "a"
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "BREW", ""])
-@pytest.mark.parametrize(
-    ("headers", "counts"),
-    [
-        pytest.param({}, False, id="no origin at all"),
-        pytest.param({"HTTP_SEC_FETCH_SITE": "same-origin"}, True, id="same origin"),
-        pytest.param({"HTTP_SEC_FETCH_SITE": "same-site"}, False, id="same site"),
-        pytest.param({"HTTP_SEC_FETCH_SITE": "cross-site"}, False, id="cross site"),
-        pytest.param({"HTTP_SEC_FETCH_SITE": "none"}, False, id="no site"),
-        pytest.param({"HTTP_ORIGIN": "https://api.example.com"}, True, id="own Origin"),
-        pytest.param(
-            {"HTTP_ORIGIN": "http://api.example.com"}, False, id="Origin of another scheme"
-        ),
-        pytest.param(
-            {"HTTP_ORIGIN": "https://evil.example.com"}, False, id="Origin of another host"
-        ),
-        pytest.param({"HTTP_ORIGIN": "null"}, False, id="null Origin"),
-        pytest.param(
-            {"HTTP_SEC_FETCH_SITE": "cross-site", "HTTP_ORIGIN": "https://api.example.com"},
-            False,
-            id="cross site, own Origin",
-        ),
-    ],
-)
-def test_from_cookie_counts_for_unsafe_methods_from_the_same_origin_only(method, headers, counts):
-    """The cookie does not count in a request that another site started (CSRF)."""
-    assert from_cookie("token")(cookie_request(method=method, **headers)) == (
-        "a.b.c" if counts else None
-    )
+def test_first_of_passes_a_refusal_on():
+    """A broken header is refused, although there may be a good cookie."""
+    with pytest.raises(InvalidRequest):
+        first_of(from_header, found("a"))({"HTTP_AUTHORIZATION": "Bearer a b"})
 
 
-def test_from_cookie_finds_the_token_in_64_kib():
-    """Cookies of the maximum length are read."""
-    cookies = f"token=a.b.c; x={'a' * 65_521}"
-
-    assert len(cookies) == 65_536
-    assert from_cookie("token")(cookie_request(cookies)) == "a.b.c"
-
-
-@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "TRACE"])
-def test_from_cookie_counts_for_safe_methods(method):
-    """A user who follows a link from another site stays logged in."""
-    assert (
-        from_cookie("token")(cookie_request(method=method, HTTP_SEC_FETCH_SITE="cross-site"))
-        == "a.b.c"
-    )
-
-
-@pytest.mark.parametrize(
-    ("cookie", "reason"),
-    [
-        pytest.param("token=a; token=b", "credentials_repeated", id="twice"),
-        pytest.param("token=a; token=a", "credentials_repeated", id="twice the same"),
-        pytest.param("x=" + "a" * 65_535, "token_too_large", id="a character more than 64 KiB"),
-    ],
-)
-def test_from_cookie_refuses_broken_credentials(cookie, reason):
-    """Two cookies with the name are two credentials, and neither is chosen."""
-    with pytest.raises(InvalidRequest) as caught:
-        from_cookie("token")(cookie_request(cookie))
-
-    assert caught.value.reason == reason
-
-
-@given(text)
-def test_from_cookie_survives_any_header(cookie):
-    """Any cookie header gives a token, None, or an `AuthError`."""
-    try:
-        token = from_cookie("token")(cookie_request(cookie))
-    except AuthError:
-        return
-
-    assert token is None or isinstance(token, str)
-
-
-@pytest.mark.parametrize("name", ["", "a b", "a;b", "a=b", 'a"b', "ä", None])
-def test_from_cookie_with_impossible_name_is_refused(name):
-    """A name that no cookie can have raises ConfigurationError."""
-    with pytest.raises(ConfigurationError, match=r"^name: "):
-        from_cookie(name)
-
-
-def test_from_cookie_shows_nothing_of_a_request_it_was_mistaken_for():
-    """If from_cookie is called with environ by mistake, the error does not show the credential."""
-    with pytest.raises(
-        ConfigurationError, match=r"^name: a dict is not the name of a cookie"
-    ) as caught:
-        from_cookie({"HTTP_AUTHORIZATION": "Bearer a.b.c"})
-
-    assert "Bearer" not in str(caught.value)
+@pytest.mark.parametrize("extractors", [[], [None], [from_header, "token"]])
+def test_first_of_needs_extractors(extractors):
+    """Without functions there is a ConfigurationError."""
+    with pytest.raises(ConfigurationError, match=r"^extractors: "):
+        first_of(*extractors)

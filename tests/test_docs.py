@@ -16,6 +16,7 @@ from jwt_middleware import (
     PrivateKey,
     PropagateIdentity,
     RemoteJWKSet,
+    TokenCookies,
     TokenIssuer,
 )
 from jwt_middleware.errors import registry
@@ -194,7 +195,9 @@ def test_every_public_name_is_documented():
     assert [name for name in jwt_middleware.__all__ if not re.search(rf"\b{name}\b", text)] == []
 
 
-@pytest.mark.parametrize("kind", [JWTMiddleware, PropagateIdentity, TokenIssuer, RemoteJWKSet])
+@pytest.mark.parametrize(
+    "kind", [JWTMiddleware, PropagateIdentity, TokenIssuer, RemoteJWKSet, TokenCookies]
+)
 def test_reference_lists_every_argument(kind):
     """The reference has a table with the arguments of each large constructor, in their order."""
     reference = (ROOT / "docs" / "reference.md").read_text()

@@ -10,8 +10,8 @@ import jwt_middleware
 PACKAGE = Path(jwt_middleware.__file__).parent
 LAYERS = [
     ["_lazy", "arguments", "clock", "errors", "events"],
-    ["cors", "credentials", "jose", "responses", "stores", "tokens"],
-    ["keys", "policy", "propagation", "revocations", "validators"],
+    ["credentials", "jose", "origins", "responses", "stores", "tokens"],
+    ["cookies", "cors", "keys", "policy", "propagation", "revocations", "validators"],
     ["issuing", "middleware", "verifier"],
     ["trusted_issuers"],
     ["integrations", "testing"],

@@ -136,8 +136,8 @@ def challenge_of(reason, error, description):
 
 def test_every_reason_has_its_request():
     """Each reason is tested here, or where a part finds it that the middleware does not have."""
-    # In test_cors, and in the tests of the adapters.
-    elsewhere = {"origin_not_allowed", "subject_unknown"}
+    # In test_cors, test_cookies, and in the tests of the adapters.
+    elsewhere = {"origin_not_allowed", "csrf_failed", "subject_unknown"}
     # In test_sessions.
     elsewhere |= set(InvalidGrant.reasons)
 
@@ -342,7 +342,7 @@ def test_credential_may_come_from_a_cookie(verifier):
     cookie = {"Cookie": f"token={make_token()}"}
 
     assert app.get("/", headers=cookie).json["sub"] == "alice"
-    assert app.post("/", headers=cookie, status=401).json["reason"] == "token_missing"
+    assert app.post("/", headers=cookie, status=403).json["reason"] == "csrf_failed"
     assert app.get("/", headers=signed(), status=401).json["reason"] == "token_missing"
 
 

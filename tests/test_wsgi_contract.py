@@ -611,7 +611,9 @@ def test_environ_without_a_key_is_answered(verifier, credential, missing):
     app = JWTMiddleware(answering([]), verifier, policy=OPEN, **credential)
     status, _, _ = Server().run(app, environ)
 
-    assert status.startswith("401 ")
+    # Without scheme or host, the origin of the request may be another one.
+    is_cookie_lost = credential and missing in {"HTTP_HOST", "wsgi.url_scheme"}
+    assert status.startswith("403 " if is_cookie_lost else "401 ")
 
 
 @pytest.mark.parametrize("options", RENDERERS)

@@ -228,7 +228,7 @@ def _target(
         verifier,
         policy=Policy(*map(_rule, lines)),
         cors=None if cors is None else CORS(cors, credentials="*" not in cors),
-        credential=from_header if cookie is None else from_cookie(cookie),
+        credential=from_header if cookie is None else from_cookie(cookie, trusted_origins=ORIGINS),
         on_event=probe.on_event,
         **options,
     )
