@@ -13,7 +13,7 @@ OLDEST = [
     for floor in (*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["redis"])
 ]
 BESIDE_THE_PACKAGE = [
-    *map(Path, ["tests", "docs", "benchmarks", "demo_app.py", "pyproject.toml"]),
+    *map(Path, ["tests", "docs", "benchmarks", "demo_app.py", "demo_page.html", "pyproject.toml"]),
     *Path().glob("*.md"),
 ]
 

@@ -286,3 +286,70 @@ def test_page_can_read_why_it_is_refused(page, app_and_api):
 
     assert page.run(READ_REASON, f"{api}/orders", "POST") == "token_missing"
     assert page.run(READ_REASON, f"{api}/refresh", "POST") == "token_missing"
+
+
+@pytest.fixture
+def demo(page, clock):
+    """The demo's page, opened in the browser. A token lives for 1800 seconds."""
+    with serving(create_app(SECRET, clock=clock)) as server:
+        page.open(f"http://localhost:{server.port}/")
+        yield page
+
+
+def shown(page, element, expected):
+    """Wait until an element of the demo's page contains a text."""
+    page.wait(f"document.getElementById('{element}').textContent.includes('{expected}')")
+
+
+def test_demo_page_shows_the_life_of_a_token(demo, clock):
+    """Log in, use the token, let it expire, refresh it, and log out."""
+    shown(demo, "countdown", "Logged out")
+    demo.click("#resource")
+    shown(demo, "status", "401 token_missing")
+
+    demo.click("#bob")
+    shown(demo, "claims", '"sub": "2"')
+    shown(demo, "countdown", "expires in")
+    demo.click("#resource")
+    shown(demo, "answer", "Bob")
+
+    clock.tick(1800)
+    demo.click("#resource")
+    shown(demo, "status", "401 token_expired")
+    demo.click("#refresh")
+    shown(demo, "status", "200")
+    demo.click("#resource")
+    shown(demo, "answer", "Bob")
+
+    demo.click("#logout")
+    shown(demo, "countdown", "Logged out")
+    assert demo.run("return document.getElementById('claims').textContent") == ""
+
+
+def test_demo_page_logs_out_with_an_expired_token(demo, clock):
+    """The page refreshes the token first, because only a valid one ends its session."""
+    demo.click("#alice")
+    shown(demo, "countdown", "expires in")
+    clock.tick(1800)
+    # The page measures time itself, so it is told that the time is over.
+    demo.run("performance.now = () => 1e9")
+    shown(demo, "countdown", "has expired")
+    demo.click("#logout")
+
+    shown(demo, "answer", "Logged out")
+
+
+def test_demo_page_runs_no_other_script(demo):
+    """The content security policy stops a script and a handler that somebody has injected."""
+    demo.run("""
+        document.body.insertAdjacentHTML("beforeend", '<img src="x:" onerror="window.injected = 1">');
+        const script = document.createElement("script");
+        script.textContent = "window.injected = 1";
+        window.blocked = [];
+        document.addEventListener("securitypolicyviolation",
+                                  (event) => blocked.push(event.effectiveDirective));
+        document.body.append(script);
+    """)
+    demo.wait("blocked.some((name) => name.startsWith('script-src'))")
+
+    assert demo.run("return window.injected ?? null") is None
