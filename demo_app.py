@@ -11,11 +11,10 @@ import os
 import socket
 import time
 from collections.abc import Callable
+from pathlib import Path
 from secrets import token_urlsafe
 from typing import Any
-from wsgiref.types import WSGIApplication
 
-from werkzeug.exceptions import NotFound
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
@@ -53,7 +52,8 @@ def create_app(
     logouts = jwt.Revocations(store, clock=clock)
     verifier = jwt.Verifier(key, revocations=logouts, leeway=0, **common)
     policy = jwt.Policy(jwt.public("/", "/login", "/refresh"))
-    return jwt.JWTMiddleware(demo(issuer), verifier, policy=policy)
+    demo = Request.application(lambda request: respond(request, issuer))
+    return jwt.JWTMiddleware(demo, verifier, policy=policy)
 
 
 def index(request: Request, issuer: jwt.TokenIssuer) -> Answer:
@@ -80,20 +80,22 @@ VIEWS: dict[tuple[str, str], Callable[[Request, jwt.TokenIssuer], Answer]] = {
     ("POST", "/logout"): logout,
 }
 
+TYPES = ["application/json", "text/html"]
+NOT_FOUND: Answer = {"error": "Not found"}, 404
+HEADERS = {"Cache-Control": "no-store", "Vary": "Accept"}
+PAGE = Path(__file__).with_name("demo_page.html")
+CSP = "default-src 'nonce-{nonce}'; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'"
 
-def demo(issuer: jwt.TokenIssuer) -> WSGIApplication:
-    """Return the application that the middleware protects."""
 
-    @Request.application
-    def app(request: Request) -> Response:
-        view = VIEWS.get((request.method.replace("HEAD", "GET"), request.path))
-        if view is None:
-            raise NotFound
-        body, status = view(request, issuer)
-        headers = {"Content-Type": "application/json", "Cache-Control": "no-store"}
-        return Response(json.dumps(body), status, headers)
-
-    return app
+def respond(request: Request, issuer: jwt.TokenIssuer) -> Response:
+    """Answer a request that the middleware has let through."""
+    route = request.method.replace("HEAD", "GET"), request.path
+    if route == ("GET", "/") and request.accept_mimetypes.best_match(TYPES) == "text/html":
+        nonce = token_urlsafe(16)  # Only scripts and styles with this word run.
+        headers = HEADERS | {"Content-Security-Policy": CSP.format(nonce=nonce)}
+        return Response(PAGE.read_text().replace("{nonce}", nonce), 200, headers, "text/html")
+    body, status = VIEWS[route](request, issuer) if route in VIEWS else NOT_FOUND
+    return Response(json.dumps(body), status, HEADERS, "application/json")
 
 
 def tokens(granted: dict[str, Any]) -> Answer:
@@ -136,12 +138,10 @@ def main() -> None:
 
 
 HELP = """\
-Listening on {url}; press Ctrl-C to stop. A token lives {ttl} seconds. Try:
+Listening on {url}; open it in a browser. A token lives {ttl} seconds. Ctrl-C stops. Or try:
   curl -i {url}/resource
-  LOGIN=$(curl -s {url}/login -H 'Content-Type: application/json' -d '{{"user_id": 1}}')
-  TOKEN=$(echo "$LOGIN" | sed 's/.*"token": "\\([^"]*\\).*/\\1/')
+  TOKEN=$(curl -s {url}/login --json '{{"user_id": 1}}' | cut -d '"' -f 4)
   curl -i {url}/resource -H "Authorization: Bearer $TOKEN"
-  curl -i {url}/refresh -H 'Content-Type: application/json' -d "$LOGIN"
 """
 
 if __name__ == "__main__":

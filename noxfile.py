@@ -18,7 +18,7 @@ ADMITTED = {
 }
 OLDEST = [f"{floor.replace('>=', '==')}.0" for floor in sorted(ADMITTED)]
 BESIDE_THE_PACKAGE = [
-    *map(Path, ["tests", "docs", "benchmarks", "demo_app.py", "pyproject.toml"]),
+    *map(Path, ["tests", "docs", "benchmarks", "demo_app.py", "demo_page.html", "pyproject.toml"]),
     *Path().glob("*.md"),
 ]
 

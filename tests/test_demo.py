@@ -46,6 +46,50 @@ def test_index_without_token_says_what_to_try(demo):
     assert response.json["try"][1:4] == ["POST /login", "GET /resource", "POST /refresh"]
 
 
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+
+
+@pytest.mark.parametrize(
+    ("accept", "is_page"),
+    [
+        pytest.param(BROWSER, True, id="browser"),
+        pytest.param("text/html", True, id="HTML only"),
+        pytest.param("*/*", False, id="curl"),
+        pytest.param("application/json, text/html", False, id="both"),
+        pytest.param("text/html;q=0", False, id="no HTML"),
+        pytest.param("", False, id="empty"),
+        pytest.param(None, False, id="no header"),
+    ],
+)
+def test_index_is_a_page_for_browsers_only(demo, accept, is_page):
+    """`GET /` answers with HTML if the client prefers that, and with JSON to all others."""
+    response = demo.get("/", headers={} if accept is None else {"Accept": accept})
+
+    assert response.content_type == ("text/html" if is_page else "application/json")
+    assert response.headers["Vary"] == "Accept"
+
+
+def test_everything_else_is_json_for_browsers_too(demo):
+    """Only the front page has two forms."""
+    headers = {"Accept": BROWSER} | bearer(log_in(demo)["token"])
+    for path, status in (("/resource", 200), ("/nothing", 404)):
+        response = demo.get(path, headers=headers, status=status)
+
+        assert response.content_type == "application/json"
+
+
+def test_page_runs_only_its_own_script(demo):
+    """Each response has a new nonce. Its policy allows no other script, style or origin."""
+    first, second = (demo.get("/", headers={"Accept": BROWSER}) for _ in range(2))
+    policy = first.headers["Content-Security-Policy"]
+    nonce = policy.split("'nonce-")[1].split("'")[0]
+
+    assert first.text.count(f'nonce="{nonce}"') == first.text.count("<script") * 2 == 2
+    assert "unsafe" not in policy
+    assert "//" not in first.text.replace("// ", "")
+    assert nonce not in second.text
+
+
 @pytest.mark.parametrize(("user_id", "name"), [(1, "Alice"), (2, "Bob")])
 def test_login_then_resource_greets_the_user(demo, user_id, name):
     """The token of a login opens the resource, which greets its user."""
