@@ -11,7 +11,7 @@ demo: .venv/.demo
 	$(BIN)/python demo_app.py $(ARGS)
 
 test: .venv/.dev
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -m "not integration" $(ARGS)
 
 # With CI set, a missing program fails its tests. Otherwise the coverage would drop without a word of why.
 check: export CI ?= 1

@@ -60,6 +60,8 @@ def test_the_wheel(session: nox.Session, *constraints: str) -> None:
         "-q",
         "-p",
         "no:cacheprovider",
+        "-m",
+        "not integration",
         *session.posargs,
         env={"VECTORS": str(vectors)},
     )
