@@ -21,7 +21,7 @@ from tests.servers import free_port, program, wait_for_port
 HINT = "apt-get install chromium chromium-driver"
 OPTIONS = (
     *("headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-sync"),
-    *("disable-background-networking", "disable-component-update", "window-size=760,620"),
+    *("disable-background-networking", "disable-component-update", "window-size=760,860"),
 )
 
 

@@ -141,7 +141,7 @@ TRUSTED = ["https://app.example.com", "http://LOCALHOST:5173", "https://old.exam
 )
 @pytest.mark.parametrize("site", ["cross-site", "same-site", None])
 def test_trusted_origin_may_act_as_the_user(origin, site, counts):
-    """Exactly the trusted origins count, whatever `Sec-Fetch-Site` says of them."""
+    """Exactly the trusted origins count, with any value of `Sec-Fetch-Site`."""
     credential = from_cookie("token", trusted_origins=TRUSTED)
 
     expected = "a.b.c" if counts else "csrf_failed"

@@ -342,7 +342,8 @@ def test_demo_page_logs_out_with_an_expired_token(demo, clock):
 def test_demo_page_runs_no_other_script(demo):
     """The content security policy stops a script and a handler that somebody has injected."""
     demo.run("""
-        document.body.insertAdjacentHTML("beforeend", '<img src="x:" onerror="window.injected = 1">');
+        const image = '<img src="x:" onerror="window.injected = 1">';
+        document.body.insertAdjacentHTML("beforeend", image);
         const script = document.createElement("script");
         script.textContent = "window.injected = 1";
         window.blocked = [];
