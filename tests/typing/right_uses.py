@@ -29,10 +29,12 @@ from jwt_middleware import (
     SecretKey,
     SQLiteStore,
     Store,
+    TokenCookies,
     TokenIssuer,
     TrustedIssuers,
     Verifier,
     delegate,
+    first_of,
     from_cookie,
     from_header,
     log_events,
@@ -179,6 +181,9 @@ def wrap(key: SecretKey, store: Store) -> None:
         on_event=on_event,
     )
     JWTMiddleware(wrapped, verifier, credential=from_cookie("__Host-token"))
+    cookies = TokenCookies(same_site="Strict", trusted_origins=["https://app.example.com"])
+    JWTMiddleware(wrapped, verifier, credential=first_of(from_header, cookies.credential))
+    assert_type(cookies.clear_headers(), list[tuple[str, str]])
     extractor: Callable[[WSGIEnvironment], str | None] = from_header
     JWTMiddleware(wrapped, verifier, credential=extractor)
     assert_type(protected(scopes=["a"], check=is_admin)(app), WSGIApplication)

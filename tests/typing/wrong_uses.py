@@ -18,6 +18,7 @@ from jwt_middleware import (
     RemoteJWKSet,
     Revocations,
     SecretKey,
+    TokenCookies,
     TokenIssuer,
     Verifier,
     from_cookie,
@@ -65,6 +66,7 @@ def wrong_values(key: SecretKey) -> None:
     Verifier(key, issuer="a", audience="b", leeway="5")  # type: ignore[arg-type]
     Verifier(key, issuer="a", audience="b", verify_exp=False)  # type: ignore[call-arg]
     RemoteJWKSet.discover("https://id.example.com", maxage=5)  # type: ignore[call-arg]
+    TokenCookies(same_site="lax")  # type: ignore[arg-type]
     CORS("https://app.example.com", credentials="yes")  # type: ignore[arg-type]
     Revocations(MemoryStore(), on_failure="ignore")  # type: ignore[arg-type]
     Revocations(Forgetful())  # type: ignore[arg-type]
