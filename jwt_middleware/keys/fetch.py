@@ -96,17 +96,17 @@ class _Plain(HTTPHandler):
 
 class _Secure(HTTPSHandler):
     def __init__(self, deadline: float, ssl_context: ssl.SSLContext | None) -> None:
-        super().__init__()
+        # Without a context, HTTPSHandler of Python 3.12 reads the certificates each time.
+        self._tls = ssl_context or _system_authorities()
+        super().__init__(context=self._tls)
         self._deadline = deadline
-        self._ssl_context = ssl_context
 
     def https_open(self, req: Request) -> Any:
-        context = self._ssl_context or _system_authorities()
         return self.do_open(
             _SecureConnection,  # type: ignore[arg-type]
             req,
             deadline=self._deadline,
-            context=context,
+            context=self._tls,
         )
 
 
